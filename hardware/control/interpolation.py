@@ -1,0 +1,42 @@
+"""From action points to control ticks: a cubic Hermite segment a step, continuous in velocity.
+
+Causal: a segment ends with its own mean velocity, so the step-by-step environment and the
+chunked run send the same goals. For constant acceleration a the deviation from the true
+parabola is at most 0.05 a action_dt^2 (1.2 mrad at 10 rad/s^2 and 20 Hz).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]  # (A,)
+
+
+class PointInterpolator:
+    """Plays one action point a step as `ticks_per_step` goals; the last one is the point itself."""
+
+    def __init__(self, ticks_per_step: int, action_dt: float, velocity_limit: Vector) -> None:
+        self._ticks = ticks_per_step
+        self._dt = action_dt
+        self._limit = velocity_limit
+        self._p0 = self._v0 = self._p1 = self._v1 = np.zeros_like(velocity_limit)
+
+    def restart(self, position: Vector, velocity: Vector) -> None:
+        """Begin the next segment at the sent `position` and `velocity` (A,)."""
+        self._p1, self._v1 = position.copy(), velocity.copy()
+
+    def begin(self, point: Vector) -> None:
+        """Start the segment that ends at `point` (A,) after one step."""
+        self._p0, self._v0 = self._p1, self._v1
+        self._p1 = point
+        self._v1 = np.clip((point - self._p0) / self._dt, -self._limit, self._limit)
+
+    def goal(self, phase: int) -> Vector:
+        """The goal (A,) of tick `phase` (0 .. ticks_per_step - 1) of the running segment."""
+        u = (phase + 1) / self._ticks
+        if u == 1.0:
+            return self._p1
+        h00, h10 = (1 + 2 * u) * (1 - u) ** 2, u * (1 - u) ** 2
+        h01, h11 = u * u * (3 - 2 * u), u * u * (u - 1)
+        slope0, slope1 = self._dt * self._v0, self._dt * self._v1
+        goal: Vector = h00 * self._p0 + h10 * slope0 + h01 * self._p1 + h11 * slope1
+        return goal

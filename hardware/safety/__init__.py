@@ -1,0 +1,1 @@
+"""The SafetyFilter: ordered stages between any goal and `send_action`."""

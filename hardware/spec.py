@@ -1,0 +1,210 @@
+"""What a robot is: joints, cameras, rates and a rest pose, read from one YAML file a robot.
+
+A spec that cannot be right is refused with the file and line of the mistake.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from hardware.errors import SpecError, unknown
+from hardware.spec_yaml import Located, load_located
+
+CONTROL_HZ = 100  # default of the robot loop
+ACTION_HZ = 20  # default rate of datasets, chunks and policies
+
+
+@dataclass(frozen=True)
+class JointSpec:
+    """One joint. Position in rad (m for a slide), then its limits per s, s^2 and s^3; effort in N m."""
+
+    name: str
+    lower: float
+    upper: float
+    velocity: float
+    acceleration: float
+    jerk: float
+    effort: float
+    rest: float
+    gripper: bool = False
+
+
+@dataclass(frozen=True)
+class CameraSpec:
+    """One camera. `latency_ms` is from exposure to the driver's stamp, and is taken off the stamp."""
+
+    name: str
+    width: int
+    height: int
+    fps: int
+    frame: str
+    latency_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class RobotSpec:
+    """A robot's joints (in the order of every array), cameras and rates."""
+
+    name: str
+    joints: tuple[JointSpec, ...]
+    cameras: tuple[CameraSpec, ...]
+    control_hz: int = CONTROL_HZ
+    action_hz: int = ACTION_HZ
+    description: str = ""
+
+    @cached_property
+    def joint_names(self) -> tuple[str, ...]:
+        return tuple(j.name for j in self.joints)
+
+    @cached_property
+    def camera_names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.cameras)
+
+    @property
+    def n_joints(self) -> int:
+        return len(self.joints)
+
+    @property
+    def ticks_per_step(self) -> int:
+        return self.control_hz // self.action_hz
+
+    @property
+    def control_dt(self) -> float:
+        return 1.0 / self.control_hz
+
+    @property
+    def action_dt(self) -> float:
+        return 1.0 / self.action_hz
+
+    def joint_array(self, field: str) -> NDArray[np.float64]:
+        """One field of every joint, e.g. `joint_array("velocity")`, as (n_joints,) float64."""
+        return np.array([getattr(j, field) for j in self.joints], dtype=np.float64)
+
+    def with_cameras(
+        self, names: tuple[str, ...] | None = None, width: int | None = None, height: int | None = None
+    ) -> "RobotSpec":
+        """The same robot with only the named cameras, and another picture size."""
+        chosen = self.camera_names if names is None else names
+        for name in chosen:
+            if name not in self.camera_names:
+                raise SpecError(unknown("camera", name, self.camera_names))
+        cameras = tuple(
+            replace(c, width=width or c.width, height=height or c.height)
+            for c in self.cameras
+            if c.name in chosen
+        )
+        return replace(self, cameras=cameras)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits that change when anything in the spec does."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def spec_from_dict(data: dict[str, Any]) -> RobotSpec:
+    """The inverse of `RobotSpec.to_dict`, as kept in checkpoints and recordings."""
+    joints = tuple(JointSpec(**j) for j in data["joints"])
+    cameras = tuple(CameraSpec(**c) for c in data["cameras"])
+    return RobotSpec(**{**data, "joints": joints, "cameras": cameras})
+
+
+def robot_names() -> list[str]:
+    """The robots whose specs are shipped."""
+    return sorted(p.name.removesuffix(".yaml") for p in _shipped().iterdir() if p.name.endswith(".yaml"))
+
+
+def load_spec(name_or_path: str) -> RobotSpec:
+    """Read the spec of a shipped robot (`so101`) or of a YAML file; `SpecError` names file and line."""
+    if name_or_path.endswith((".yaml", ".yml")):
+        path = Path(name_or_path)
+        if not path.is_file():
+            raise SpecError(f"expected a robot spec file, {name_or_path!r} does not exist")
+        return _parse(path.read_text(), str(path))
+    if name_or_path not in robot_names():
+        raise SpecError(unknown("robot", name_or_path, robot_names()))
+    resource = _shipped() / f"{name_or_path}.yaml"
+    return _parse(resource.read_text(), f"{name_or_path}.yaml")
+
+
+def _shipped() -> Any:
+    return files("hardware") / "robots"
+
+
+def _parse(text: str, file: str) -> RobotSpec:
+    try:
+        root = load_located(text, file)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise SpecError(f"{file}:{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    root.only("name", "description", "control_hz", "action_hz", "joints", "cameras")
+    control_hz = root.positive_int("control_hz", CONTROL_HZ)
+    action_hz = root.positive_int("action_hz", ACTION_HZ)
+    if control_hz % action_hz:
+        raise root.error("action_hz", f"action_hz {action_hz} must divide control_hz {control_hz}")
+    joints: list[JointSpec] = []
+    for item in root.items("joints"):
+        joint = _joint(item)
+        if joint.name in [j.name for j in joints]:
+            raise item.error("name", f"joint {joint.name!r} is named twice")
+        joints.append(joint)
+    if not joints:
+        raise root.error("joints", "expected at least one joint")
+    cameras: list[CameraSpec] = []
+    for item in root.items("cameras", optional=True):
+        camera = _camera(item)
+        if camera.name in [c.name for c in cameras]:
+            raise item.error("name", f"camera {camera.name!r} is named twice")
+        cameras.append(camera)
+    return RobotSpec(
+        name=root.text("name"),
+        joints=tuple(joints),
+        cameras=tuple(cameras),
+        control_hz=control_hz,
+        action_hz=action_hz,
+        description=root.text("description", ""),
+    )
+
+
+def _joint(item: Located) -> JointSpec:
+    item.only("name", "position", "velocity", "acceleration", "jerk", "effort", "rest", "gripper")
+    lower, upper = item.interval("position")
+    rest = item.number("rest")
+    if not lower <= rest <= upper:
+        raise item.error("rest", f"rest {rest:g} is outside the position limits [{lower:g}, {upper:g}]")
+    return JointSpec(
+        name=item.text("name"),
+        lower=lower,
+        upper=upper,
+        velocity=item.positive("velocity"),
+        acceleration=item.positive("acceleration"),
+        jerk=item.positive("jerk"),
+        effort=item.positive("effort"),
+        rest=rest,
+        gripper=item.flag("gripper", False),
+    )
+
+
+def _camera(item: Located) -> CameraSpec:
+    item.only("name", "width", "height", "fps", "frame", "latency_ms")
+    name = item.text("name")
+    return CameraSpec(
+        name=name,
+        width=item.positive_int("width"),
+        height=item.positive_int("height"),
+        fps=item.positive_int("fps"),
+        frame=item.text("frame", f"{name}_optical_frame"),
+        latency_ms=item.number("latency_ms", 0.0),
+    )
