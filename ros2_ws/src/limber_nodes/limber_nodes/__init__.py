@@ -1,0 +1,1 @@
+"""Thin ROS 2 nodes around limber's libraries: conversions and life cycle, nothing else."""
