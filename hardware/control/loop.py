@@ -149,6 +149,17 @@ class ControlLoop:
         """Ramp the torque limit to zero over a second."""
         self._request(self._release)
 
+    def reset_world(self, place: Callable[[], None]) -> None:
+        """Let `place` put arm and objects elsewhere; only to be called in the loop's thread (`call`).
+
+        The loop holds the new pose: what was planned is forgotten, and an armed arm must be armed again.
+        """
+        self._new_epoch()
+        self._teleop = None
+        place()
+        self.safety.reset(self.robot.get_observation().state.astype(np.float64))
+        self.mode = Mode.DISARMED if self.mode is Mode.DISARMED else Mode.STOPPED
+
     def call(self, action: Callable[[], None]) -> threading.Event:
         """Run `action` in the loop's thread before the next tick; the event is set when done."""
         done = threading.Event()
