@@ -75,7 +75,7 @@ class TickReport:
     correction: Vector | None
     sent: Vector
     safety: SafetyReport
-    planned: NDArray[np.float64] | None  # (at most plan_length, n_joints)
+    planned: NDArray[np.float64] | None  # (at most plan_length, n_joints), the running step's point first
     dry: bool
 
 
@@ -111,6 +111,7 @@ class ControlLoop:
             spec.ticks_per_step, spec.action_dt, spec.joint_array("velocity")
         )
         self._interpolating = False
+        self._point = np.zeros(spec.n_joints)  # of the running step
         self._rest = spec.joint_array("rest")
         self._names = {name: i for i, name in enumerate(spec.joint_names)}
         self._inbox: deque[Callable[[], None]] = deque()
@@ -198,7 +199,7 @@ class ControlLoop:
         sent, safety = self.safety(wanted, observation, self.spec.control_dt)
         self.robot.send_action(sent.astype(np.float32))
         self._stamps.remember(observation.stamp_ns, step)
-        planned = self.scheduler.plan(self._plan_length) if phase == 0 else None
+        planned = self._planned() if phase == 0 else None
         report = TickReport(
             stamp_ns=observation.stamp_ns,
             tick=self.tick_count,
@@ -250,9 +251,16 @@ class ControlLoop:
                 self._interpolator.restart(self.safety.position, self.safety.velocity)
                 self._interpolating = True
             self._interpolator.begin(point)
+            self._point = point
         if not self._interpolating:
             return None, self._switch(Source.HOLD), False
         return self._interpolator.goal(phase), self._switch(Source.POLICY), False
+
+    def _planned(self) -> NDArray[np.float64]:
+        """What will be played if nothing new comes; point i belongs to the running step + i."""
+        if not self._interpolating:
+            return np.empty((0, self.spec.n_joints))
+        return np.vstack([self._point, self.scheduler.plan(self._plan_length - 1)])
 
     def _switch(self, source: Source) -> Source:
         """Note who has control; a person taking or giving back control ends the policy's plan."""

@@ -14,11 +14,10 @@ ACKNOWLEDGE_STEPS = 2  # a chunk that no plan shows after this many steps was re
 
 @dataclass(frozen=True)
 class Plan:
-    """What the robot says it will play: point i is to be sent at step(stamp) + first + i."""
+    """What the robot says it will play: point i is to be sent at step(stamp) + i."""
 
     stamp_ns: int
     points: Points
-    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -132,6 +131,6 @@ class ChunkRequester:
 
 def _shows(plan: Plan, chunk: Points, steps: int) -> bool:
     """Whether `plan`, made `steps` after the chunk's key, is the rest of `chunk`."""
-    rest = chunk[max(0, steps + plan.first) :]
+    rest = chunk[max(0, steps) :]
     length = min(len(rest), len(plan.points))
     return length > 0 and np.array_equal(rest[:length], plan.points[:length])

@@ -85,8 +85,8 @@ class RobotSide:
     def advance(self) -> Plan:
         self.step += 1
         point = self.scheduler.commit(self.step)
-        del point
-        return Plan(self.step * STEP_NS, self.scheduler.plan(16), first=1)
+        running = np.empty((0, 1)) if point is None else point[None]
+        return Plan(self.step * STEP_NS, np.vstack([running, self.scheduler.plan(15)]))
 
 
 @settings(max_examples=60, deadline=None)
