@@ -1,0 +1,1 @@
+"""Lock-step evaluation, statistics and the report."""

@@ -1,0 +1,1 @@
+"""Networks shared by every method: observation encoders and chunk networks."""

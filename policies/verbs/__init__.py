@@ -1,0 +1,1 @@
+"""What `python -m policies` can do: one verb a file."""
