@@ -74,17 +74,35 @@ def in_order(names: Sequence[str], wanted: Sequence[str]) -> list[int]:
 def trajectory(
     names: Sequence[str], time_ns: int, points: NDArray[np.floating], action_dt: float
 ) -> JointTrajectory:
-    """Action points (H, n), point i at i * action_dt; `time_ns` is the key, never a clock reading."""
+    """Action points (H, n), point i at i * action_dt; `time_ns` is the key, never a clock reading.
+
+    Velocities and accelerations are the points' own differences and effort is zero: rosbags
+    cannot read a trajectory whose sequences are empty.
+    """
     step_ns = round(action_dt * NS)
+    velocity = _rates(points, action_dt)
+    acceleration = _rates(velocity, action_dt)
+    zeros = np.zeros(len(names))
     message = JointTrajectory(header=Header(stamp=time_msg(time_ns)), joint_names=list(names))
     message.points = [
         JointTrajectoryPoint(
             positions=_doubles(point),
+            velocities=_doubles(velocity[i]),
+            accelerations=_doubles(acceleration[i]),
+            effort=_doubles(zeros),
             time_from_start=Duration(sec=i * step_ns // NS, nanosec=i * step_ns % NS),
         )
         for i, point in enumerate(points)
     ]
     return message
+
+
+def _rates(points: NDArray[np.floating], dt: float) -> NDArray[np.floating]:
+    """Differences (H, n) from each point to the next, per second; the last one is repeated."""
+    if len(points) < 2:
+        return np.zeros_like(points)
+    rates = np.diff(points, axis=0) / dt
+    return np.concatenate([rates, rates[-1:]])
 
 
 def trajectory_array(message: JointTrajectory) -> NDArray[np.float64]:
