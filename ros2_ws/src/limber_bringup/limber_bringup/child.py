@@ -11,104 +11,109 @@ from limber_bringup.model import Process
 from limber_bringup.output import Output
 
 ORPHAN_GRACE = 1.0  # s that programs which a child started and left behind get before SIGKILL
-_LONGEST_LINE = 1 << 16  # bytes; what has no line end by then is printed as it is
+_STDERR = 2
+_LONGEST_LINE = 1 << 16  # bytes; what has no line end by then is passed on as it is
+_ASKED_FOR = (0, -signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 class Child:
     """A running `Process`; `exited` is set when it and its whole process group are gone."""
 
-    def __init__(self, process: Process, running: asyncio.subprocess.Process, output: Output) -> None:
-        self.process, self._running, self._output = process, running, output
+    def __init__(self, process: Process, output: Output) -> None:
+        self.process, self._output = process, output
         self.exited = asyncio.Event()
         self.returncode = 0
-        self.signalled: signal.Signals | None = None  # the last signal sent by the runner
+        self._signalled = False
 
-    @classmethod
-    async def start(
-        cls, process: Process, command: Sequence[str], environment: Mapping[str, str], output: Output
-    ) -> "Child":
+    async def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start it in a session of its own, so that Ctrl-C reaches it only through the runner."""
-        running = await asyncio.create_subprocess_exec(
+        self._transport, self._lines = await asyncio.get_running_loop().subprocess_exec(
+            lambda: _Lines(self.process, self._output),
             *command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            cwd=process.cwd,
+            cwd=self.process.cwd,
             env=dict(environment),
             start_new_session=True,
         )
-        output.say("INFO", process.name, f"process started with pid [{running.pid}]")
-        return cls(process, running, output)
+        self._pid = self._transport.get_pid()
 
     async def wait(self) -> int:
-        """Pass its lines on until it ends; the return code, below zero for a signal as in subprocess."""
-        screen = self.process.output in ("screen", "both")
-        streams = (self._running.stdout, screen), (self._running.stderr, True)
-        readers = [asyncio.ensure_future(self._read(stream, show)) for stream, show in streams]
-        self.returncode = await self._running.wait()
+        """Until it has ended; the return code, below zero for a signal as in subprocess."""
+        await self._lines.ended.wait()
+        self.returncode = self._transport.get_returncode() or 0
         await self._end_group()
-        await asyncio.wait(readers, timeout=ORPHAN_GRACE)  # a program that left the group may hold the pipe
-        for reader in readers:
-            reader.cancel()
+        with contextlib.suppress(asyncio.TimeoutError):  # a program that left the group may hold a pipe
+            await asyncio.wait_for(self._lines.drained.wait(), ORPHAN_GRACE)
+        self._transport.close()
         self._report()
         self.exited.set()
         return self.returncode
 
     def send(self, number: signal.Signals) -> None:
         """A signal to the whole process group, as a terminal's Ctrl-C would be."""
-        self.signalled = number
+        self._signalled = True
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._running.pid, number)
+            os.killpg(self._pid, number)
 
     @property
     def failed(self) -> bool:
         """Whether it ended otherwise than asked for; a program may answer SIGINT by dying of it."""
-        if self.signalled is None:
-            return self.returncode != 0
-        return self.returncode not in (
-            0,
-            -signal.SIGINT,
-            -signal.SIGTERM,
-            128 + signal.SIGINT,
-            128 + signal.SIGTERM,
-        )
+        return self.returncode not in _ASKED_FOR if self._signalled else self.returncode != 0
 
     async def _end_group(self) -> None:
+        """What the program started and did not end must not outlive it."""
         for _ in range(int(ORPHAN_GRACE / 0.05)):
-            if not self._group_alive():
+            try:
+                os.killpg(self._pid, 0)
+            except (ProcessLookupError, PermissionError):
                 return
             await asyncio.sleep(0.05)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._running.pid, signal.SIGKILL)
-
-    def _group_alive(self) -> bool:
-        try:
-            os.killpg(self._running.pid, 0)
-        except (ProcessLookupError, PermissionError):
-            return False
-        return True
-
-    async def _read(self, stream: asyncio.StreamReader | None, screen: bool) -> None:
-        assert stream is not None
-        log = self.process.output in ("log", "both")
-        held = b""
-        while True:
-            piece = await stream.read(_LONGEST_LINE)
-            *lines, held = (held + piece).split(b"\n")
-            if held and (not piece or len(held) > _LONGEST_LINE):
-                lines, held = [*lines, held], b""
-            for line in lines:
-                text = line.decode(errors="replace").rstrip("\r")
-                self._output.line(self.process.name, text, screen=screen, log=log)
-            if not piece:
-                return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._pid, signal.SIGKILL)
 
     def _report(self) -> None:
-        pid, code = self._running.pid, self.returncode
+        name, pid = self.process.name, self._pid
         if not self.failed:
-            self._output.say("INFO", self.process.name, f"process has finished cleanly [pid {pid}]")
+            self._output.say("INFO", name, f"process has finished cleanly [pid {pid}]")
             return
         command = shlex.join(self.process.command)
-        self._output.say(
-            "ERROR", self.process.name, f"process has died [pid {pid}, exit code {code}, cmd '{command}']"
-        )
+        died = f"process has died [pid {pid}, exit code {self.returncode}, cmd '{command}']"
+        self._output.say("ERROR", name, died)
+
+
+class _Lines(asyncio.SubprocessProtocol):
+    """Hands a program's output on line by line; `drained` once both its pipes are closed."""
+
+    def __init__(self, process: Process, output: Output) -> None:
+        self._process, self._output = process, output
+        self._held = {1: b"", _STDERR: b""}
+        self.ended, self.drained = asyncio.Event(), asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self._output.say("INFO", self._process.name, f"process started with pid [{transport.get_pid()}]")
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        *lines, held = (self._held[fd] + data).split(b"\n")
+        if len(held) > _LONGEST_LINE:
+            lines, held = [*lines, held], b""
+        self._held[fd] = held
+        for line in lines:
+            self._pass_on(fd, line)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        if last := self._held.pop(fd, b""):
+            self._pass_on(fd, last)
+        if not self._held:
+            self.drained.set()
+
+    def process_exited(self) -> None:
+        self.ended.set()
+
+    def _pass_on(self, fd: int, line: bytes) -> None:
+        output = self._process.output
+        text = line.decode(errors="replace").rstrip("\r")
+        screen = fd == _STDERR or output in ("screen", "both")
+        self._output.line(self._process.name, text, screen=screen, log=output in ("log", "both"))

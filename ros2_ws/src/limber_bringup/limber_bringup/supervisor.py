@@ -79,10 +79,9 @@ class Supervisor:
     async def _start(self, process: Process) -> Child | None:
         if self._stopping.is_set():
             return None
+        child = Child(process, self._output)
         try:
-            child = await Child.start(
-                process, full_command(process, self._folder), _environment(process), self._output
-            )
+            await child.start(full_command(process, self._folder), _environment(process))
         except OSError as error:
             self._output.say("ERROR", process.name, f"cannot be started: {error}")
             self._note(1)
