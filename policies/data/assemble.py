@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from policies.data import layout
 from policies.data.stats import FeatureStats, Stats, combine, vector_stats
@@ -72,7 +73,7 @@ class Assembler:
         length = len(source.tasks)
         number, first = len(self._rows), int(self.info["total_frames"])
         frame_index = np.arange(length)
-        columns = {
+        columns: dict[str, NDArray[Any]] = {
             "timestamp": (frame_index / self._fps).astype(np.float32),
             "frame_index": frame_index,
             "episode_index": np.full(length, number),

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from policies.data.images import decode_image, image_shape
 from policies.data.lerobot_reader import DatasetFiles, Episode, read_table
 from policies.data.video import decode
-from policies.errors import PolicyError
+from policies.errors import DatasetError
 
 # Two decoders at a time: PyAV lets go of the interpreter while it decodes, and the machine this
 # must run on has two cores.
@@ -65,7 +66,7 @@ def _fill(dataset: DatasetFiles, folder: Path, image_size: tuple[int, int] | Non
     try:
         partial.mkdir(parents=True)
     except OSError as error:
-        raise PolicyError(
+        raise DatasetError(
             f"{folder.parent}: cannot keep decoded images there ({error}); pass cache_dir"
         ) from None
     try:
@@ -116,7 +117,7 @@ class _Job:
     key: str
     path: Path
     episodes: list[Episode]
-    array: NDArray[np.uint8]
+    array: np.memmap[Any, np.dtype[np.uint8]]
 
     def run(self, advance: Callable[[int], None]) -> None:
         if self.dataset.features[self.key]["dtype"] == "video":
@@ -140,7 +141,7 @@ class _Job:
                 return
         row = min(rows.values())
         episode = next(e for e in self.episodes if row < e.from_index + e.length)
-        raise PolicyError(
+        raise DatasetError(
             f"{self.path}: expected {episode.length} frames of {self.key!r} in episode {episode.index}, "
             f"got {row - episode.from_index}; the video is truncated"
         )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from policies.data import layout
 from policies.data.cache import cached_images, fingerprint
 from policies.data.lerobot_reader import DatasetFiles, open_dataset
-from policies.errors import PolicyError
+from policies.errors import DatasetError
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def load_dataset(
     cache_dir: where decoded images are kept; default `ROOT/.cache`. image_size: (height, width) to
     scale every camera to while decoding; default each camera's own. progress: show a bar while decoding.
 
-    Raises PolicyError: folder missing, truncated, of another version; values that are not finite;
+    Raises DatasetError: folder missing, truncated, of another version; values that are not finite;
     episodes of fewer than two frames; no `observation.state` or no `action`.
     """
     dataset = open_dataset(root)
@@ -90,12 +90,12 @@ def load_dataset(
 
 def _check_lengths(dataset: DatasetFiles) -> None:
     if not dataset.episodes:
-        raise PolicyError(f"{dataset.root}: expected at least one episode, got an empty dataset")
+        raise DatasetError(f"{dataset.root}: expected at least one episode, got an empty dataset")
     short = [str(episode.index) for episode in dataset.episodes if episode.length < 2]
     if short:
-        raise PolicyError(
-            f"{dataset.root}: expected episodes of at least 2 frames, got one-frame episodes "
-            f"{', '.join(short)}; remove them with: python -m policies dataset delete {dataset.root} {' '.join(short)}"
+        raise DatasetError(
+            f"{dataset.root}: expected at least 2 frames an episode, got fewer in {', '.join(short)}; "
+            f"python -m policies dataset delete {dataset.root} {' '.join(short)} removes them"
         )
 
 
@@ -103,7 +103,9 @@ def _vector_keys(dataset: DatasetFiles) -> list[str]:
     """State, action, and other floating observations of one axis."""
     for key in (layout.STATE, layout.ACTION):
         if key not in dataset.features:
-            raise PolicyError(f"{dataset.root}: expected the feature {key!r}, got {sorted(dataset.features)}")
+            raise DatasetError(
+                f"{dataset.root}: expected the feature {key!r}, got {sorted(dataset.features)}"
+            )
     return [
         key
         for key, feature in dataset.features.items()
@@ -123,7 +125,7 @@ def _vector(dataset: DatasetFiles, key: str) -> NDArray[np.float32]:
     if bad.any():
         frame = int(np.argmax(bad))
         episode = next(e for e in dataset.episodes if e.from_index <= frame < e.from_index + e.length)
-        raise PolicyError(
+        raise DatasetError(
             f"{dataset.root}: expected finite numbers, got {values[frame].tolist()} in {key!r} of "
             f"episode {episode.index}, frame {frame - episode.from_index}"
         )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.data.layout import Feature
-from policies.errors import PolicyError
+from policies.errors import DatasetError
 
 
 def image_shape(feature: Feature) -> tuple[int, int]:
@@ -18,7 +18,7 @@ def image_shape(feature: Feature) -> tuple[int, int]:
         return shape[0], shape[1]
     if len(shape) == 3 and shape[0] == 3:
         return shape[1], shape[2]
-    raise PolicyError(f"expected images of shape (H, W, 3), got {tuple(shape)}")
+    raise DatasetError(f"expected images of shape (H, W, 3), got {tuple(shape)}")
 
 
 def encode_image(image: NDArray[np.uint8]) -> bytes:
@@ -27,7 +27,7 @@ def encode_image(image: NDArray[np.uint8]) -> bytes:
 
     done, png = cv2.imencode(".png", image[..., ::-1])
     if not done:
-        raise PolicyError(f"expected an image (H, W, 3) uint8, got {image.shape} {image.dtype}")
+        raise DatasetError(f"expected an image (H, W, 3) uint8, got {image.shape} {image.dtype}")
     return bytes(png.tobytes())
 
 
@@ -38,7 +38,7 @@ def decode_image(cell: Mapping[str, Any], root: Path, size: tuple[int, int]) -> 
     data = cell["bytes"] if cell.get("bytes") is not None else (root / str(cell["path"])).read_bytes()
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if bgr is None:
-        raise PolicyError(f"{root}: expected a PNG or JPEG image, got {len(data)} bytes of something else")
+        raise DatasetError(f"{root}: expected a PNG or JPEG image, got {len(data)} bytes of something else")
     if bgr.shape[:2] != size:
         bgr = cv2.resize(bgr, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     rgb: NDArray[np.uint8] = np.ascontiguousarray(bgr[..., ::-1])

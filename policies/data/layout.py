@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ VIDEO_FILE_MB = 200
 STATE = "observation.state"
 ACTION = "action"
 IMAGES = "observation.images."
+ENVIRONMENT_STATE = "observation.environment_state"
 
 Feature = dict[str, Any]
 
@@ -62,6 +63,30 @@ def new_info(fps: int, features: Mapping[str, Mapping[str, Any]], robot_type: st
         "video_path": VIDEO if has_video else None,
         "features": {**declared, **BOOKKEEPING},
     }
+
+
+def robot_features(
+    joints: Sequence[str],
+    cameras: Mapping[str, tuple[int, int]],
+    *,
+    environment_state: int = 0,
+    image_dtype: str = "video",
+) -> dict[str, Feature]:
+    """The usual features of a robot's recording.
+
+    joints: names of the entries of state and action. cameras: name -> (height, width).
+    environment_state: entries of `observation.environment_state`, 0 for none.
+    """
+    names = list(joints)
+    features: dict[str, Feature] = {
+        key: {"dtype": "float32", "shape": [len(names)], "names": names} for key in (STATE, ACTION)
+    }
+    if environment_state:
+        features[ENVIRONMENT_STATE] = {"dtype": "float32", "shape": [environment_state], "names": None}
+    for camera, (height, width) in cameras.items():
+        axes = ["height", "width", "channels"]
+        features[IMAGES + camera] = {"dtype": image_dtype, "shape": [height, width, 3], "names": axes}
+    return features
 
 
 def write_json(path: Path, value: Any) -> None:

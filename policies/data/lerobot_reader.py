@@ -1,7 +1,7 @@
 """Reads the tables of any LeRobotDataset v3.0, ours or lerobot's, without lerobot.
 
 `DatasetFiles` is what the loader (frames.py) and the dataset tools stand on: the info file, the
-episodes' table and the frame columns, checked when opened. Errors are PolicyErrors of one line.
+episodes' table and the frame columns, checked when opened. Errors are DatasetErrors of one line.
 """
 
 import json
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from policies.data import layout
 from policies.data.video import VideoSegment
-from policies.errors import PolicyError
+from policies.errors import DatasetError
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class DatasetFiles:
 
     def data_path(self, episode: Episode) -> Path:
         """The parquet file that holds an episode's frames."""
-        return self.root / self.info["data_path"].format(
+        return self.root / str(self.info["data_path"]).format(
             chunk_index=episode.row["data/chunk_index"], file_index=episode.row["data/file_index"]
         )
 
@@ -71,7 +71,7 @@ class DatasetFiles:
 
     def video_path(self, key: str, episode: Episode) -> Path:
         """The video file that holds an episode."""
-        return self.root / self.info["video_path"].format(
+        return self.root / str(self.info["video_path"]).format(
             video_key=key,
             chunk_index=episode.row[f"videos/{key}/chunk_index"],
             file_index=episode.row[f"videos/{key}/file_index"],
@@ -95,7 +95,7 @@ class DatasetFiles:
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> Any:
-    """A parquet file as a pyarrow table; PolicyError where it is missing, cut or lacks a column."""
+    """A parquet file as a pyarrow table; DatasetError where it is missing, cut or lacks a column."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -103,13 +103,13 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> Any:
         file = pq.ParquetFile(path)
         missing = set(columns or ()) - set(file.schema_arrow.names)
         if missing:
-            raise PolicyError(f"{path}: expected columns {sorted(missing)}, got {file.schema_arrow.names}")
+            raise DatasetError(f"{path}: expected columns {sorted(missing)}, got {file.schema_arrow.names}")
         return file.read(columns=list(columns) if columns is not None else None)
     except FileNotFoundError:
-        raise PolicyError(f"{path}: file is missing; the dataset is truncated") from None
+        raise DatasetError(f"{path}: file is missing; the dataset is truncated") from None
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise PolicyError(
+        raise DatasetError(
             f"{path}: expected a whole parquet file, got a truncated or damaged one ({reason})"
         ) from None
 
@@ -129,7 +129,7 @@ def to_numpy(column: Any, shape: tuple[int, ...]) -> NDArray[Any]:
 def open_dataset(root: str | Path) -> DatasetFiles:
     """Open and check a dataset folder.
 
-    Raises PolicyError: folder missing or not a dataset, another codebase_version, a file missing or
+    Raises DatasetError: folder missing or not a dataset, another codebase_version, a file missing or
     cut, counts that disagree.
     """
     root = Path(root)
@@ -139,14 +139,14 @@ def open_dataset(root: str | Path) -> DatasetFiles:
     dataset = DatasetFiles(root, info, episodes, tasks)
     frames = sum(e.length for e in episodes)
     if (len(episodes), frames) != (info["total_episodes"], info["total_frames"]):
-        raise PolicyError(
+        raise DatasetError(
             f"{root}: expected {info['total_episodes']} episodes of {info['total_frames']} frames, "
             f"got {len(episodes)} of {frames}; the dataset is truncated"
         )
     for episode in episodes:
         for key in dataset.cameras:
             if dataset.features[key]["dtype"] == "video" and not dataset.video_path(key, episode).is_file():
-                raise PolicyError(
+                raise DatasetError(
                     f"{dataset.video_path(key, episode)}: file is missing; the dataset is truncated"
                 )
     return dataset
@@ -155,26 +155,26 @@ def open_dataset(root: str | Path) -> DatasetFiles:
 def _read_info(root: Path) -> dict[str, Any]:
     if not root.is_dir():
         hint = "; an interrupted recording of it can be recovered" if partial_of(root).is_dir() else ""
-        raise PolicyError(f"expected a dataset folder, got {root}, which does not exist{hint}")
+        raise DatasetError(f"expected a dataset folder, got {root}, which does not exist{hint}")
     path = root / layout.INFO
     if not path.is_file():
-        raise PolicyError(f"{root}: expected a LeRobotDataset v3.0, got a folder without {layout.INFO}")
+        raise DatasetError(f"{root}: expected a LeRobotDataset v3.0, got a folder without {layout.INFO}")
     try:
         info: dict[str, Any] = json.loads(path.read_text())
         version = info["codebase_version"]
     except (ValueError, KeyError) as error:
-        raise PolicyError(
+        raise DatasetError(
             f"{path}: expected a dataset's info, got a truncated or damaged file ({error})"
         ) from None
     if version != layout.CODEBASE_VERSION:
-        raise PolicyError(
+        raise DatasetError(
             f"{root}: expected codebase_version {layout.CODEBASE_VERSION}, got {version}; "
             "convert it with lerobot's convert_dataset_v21_to_v30"
         )
     needed = ("fps", "features", "data_path", "total_episodes", "total_frames")
     missing = [key for key in needed if key not in info]
     if missing:
-        raise PolicyError(f"{path}: expected the keys {', '.join(needed)}, got none of {', '.join(missing)}")
+        raise DatasetError(f"{path}: expected the keys {', '.join(needed)}, got none of {', '.join(missing)}")
     return info
 
 
@@ -186,7 +186,7 @@ def partial_of(root: Path) -> Path:
 def _read_episodes(root: Path, info: dict[str, Any]) -> tuple[Episode, ...]:
     paths = sorted((root / "meta/episodes").glob("*/*.parquet"))
     if not paths and info["total_episodes"]:
-        raise PolicyError(f"{root}: meta/episodes is missing; the dataset is truncated")
+        raise DatasetError(f"{root}: meta/episodes is missing; the dataset is truncated")
     rows = [row for path in paths for row in read_table(path).to_pylist()]
     rows.sort(key=lambda row: row["episode_index"])
     return tuple(
@@ -207,7 +207,7 @@ def _read_tasks(root: Path) -> tuple[str, ...]:
     pairs = zip(table.column("task_index").to_pylist(), table.column(names[0]).to_pylist(), strict=True)
     by_index = dict(pairs)
     if sorted(by_index) != list(range(len(by_index))):
-        raise PolicyError(
+        raise DatasetError(
             f"{root / layout.TASKS}: expected task_index 0..{len(by_index) - 1}, got {sorted(by_index)}"
         )
     return tuple(by_index[i] for i in range(len(by_index)))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.data.frames import Frames
-from policies.errors import PolicyError
+from policies.errors import DatasetError
 
 if TYPE_CHECKING:
     import torch
@@ -54,7 +54,7 @@ def split_episodes(
     At least one episode trains, and at least one is held out if held_out > 0 and there are two.
     """
     if not 0 <= held_out < 1:
-        raise PolicyError(f"expected a held-out share in [0, 1), got {held_out}")
+        raise DatasetError(f"expected a held-out share in [0, 1), got {held_out}")
     order = np.random.default_rng(seed).permutation(n_episodes)
     n_held = min(n_episodes - 1, max(1, round(held_out * n_episodes))) if held_out > 0 else 0
     return np.sort(order[n_held:]), np.sort(order[:n_held])
@@ -82,7 +82,7 @@ class ChunkSampler:
     ) -> None:
         """episodes: which to draw from, default all. cameras: which and in what order, default all.
 
-        extra: keys of `frames.extra` to add. Raises PolicyError for unknown cameras, keys or episodes,
+        extra: keys of `frames.extra` to add. Raises DatasetError for unknown cameras, keys or episodes,
         cameras of different sizes, sizes below one.
         """
         for name, value in (
@@ -91,7 +91,7 @@ class ChunkSampler:
             ("batch_size", batch_size),
         ):
             if value < 1:
-                raise PolicyError(f"expected {name} of at least 1, got {value}")
+                raise DatasetError(f"expected {name} of at least 1, got {value}")
         self.frames = frames
         self.n_obs_steps = n_obs_steps
         self.chunk_size = chunk_size
@@ -103,10 +103,10 @@ class ChunkSampler:
         self._extra = {key: _pick("feature", frames.extra, key) for key in extra}
         sizes = {name: image.shape[1:] for name, image in zip(self.cameras, self._images, strict=True)}
         if len(set(sizes.values())) > 1:
-            raise PolicyError(f"expected cameras of one size, got {sizes}; load the dataset with image_size")
+            raise DatasetError(f"expected cameras of one size, got {sizes}; load the dataset with image_size")
         self._starts, self._ends, self._windows = _windows(frames, episodes)
         if len(self._windows) < batch_size:
-            raise PolicyError(
+            raise DatasetError(
                 f"expected at least batch_size = {batch_size} frames, got {len(self._windows)}; lower it"
             )
         self._past = np.arange(-n_obs_steps + 1, 1)  # (T,)
@@ -199,7 +199,7 @@ def _pick(kind: str, table: Any, name: str) -> Any:
     from hardware.errors import unknown
 
     if name not in table:
-        raise PolicyError(unknown(kind, name, table))
+        raise DatasetError(unknown(kind, name, table))
     return table[name]
 
 
@@ -209,7 +209,7 @@ def _windows(
     """For every window its episode's first frame, its episode's end, and its own frame, (M,) each."""
     chosen = np.arange(frames.n_episodes) if episodes is None else np.asarray(episodes, np.int64)
     if chosen.size == 0 or chosen.min() < 0 or chosen.max() >= frames.n_episodes:
-        raise PolicyError(f"expected episodes in 0..{frames.n_episodes - 1}, got {chosen.tolist()}")
+        raise DatasetError(f"expected episodes in 0..{frames.n_episodes - 1}, got {chosen.tolist()}")
     first, end = frames.episode_starts[chosen], frames.episode_starts[chosen + 1]
     lengths = end - first
     index = np.concatenate([np.arange(a, b) for a, b in zip(first, end, strict=True)])

@@ -6,14 +6,15 @@ all of them exactly and in one pass. (lerobot 0.4.4 squares uint8 pixels without
 so its image std is wrong; ours is not.)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
 
-FeatureStats = dict[str, NDArray[np.generic]]
+FeatureStats = dict[str, NDArray[Any]]
 Stats = dict[str, FeatureStats]
 
 # Larger images are thinned to about this many pixels a side for counting (lerobot thins to 150).
@@ -73,16 +74,17 @@ def vector_stats(values: NDArray[np.generic]) -> FeatureStats:
     return result
 
 
-def combine(parts: Sequence[Mapping[str, Mapping[str, NDArray[np.generic]]]]) -> Stats:
+def combine(parts: Sequence[Stats]) -> Stats:
     """Statistics of episodes together; quantiles are count-weighted means, as lerobot combines them."""
-    return {key: _combine_feature([part[key] for part in parts if key in part]) for key in parts[0]}
+    keys = dict.fromkeys(key for part in parts for key in part)
+    return {key: _combine_feature([part[key] for part in parts if key in part]) for key in keys}
 
 
-def _combine_feature(parts: Sequence[Mapping[str, NDArray[np.generic]]]) -> FeatureStats:
+def _combine_feature(parts: Sequence[FeatureStats]) -> FeatureStats:
     counts = np.array([int(np.asarray(part["count"]).ravel()[0]) for part in parts], np.float64)
     weights = counts / counts.sum()
 
-    def weighted(arrays: Sequence[NDArray[np.generic]]) -> NDArray[np.float64]:
+    def weighted(arrays: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
         return np.tensordot(weights, np.stack(arrays).astype(np.float64), axes=1)
 
     mean = weighted([part["mean"] for part in parts])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.errors import PolicyError
+from policies.errors import DatasetError
 
 # A key frame every other frame, as lerobot encodes, keeps random access cheap; crf 18 is visually
 # lossless (x264's own guide); `veryfast` costs a quarter of `medium` for a tenth more bytes.
@@ -25,10 +25,6 @@ class VideoEncoder:
     def __init__(self, path: Path, fps: int, height: int, width: int) -> None:
         import av
 
-        if height % 2 or width % 2:
-            raise PolicyError(
-                f"video needs an even width and height, got {width}x{height}; use dtype 'image'"
-            )
         self.frames = 0
         self._av = av
         self._fps = fps
@@ -70,18 +66,18 @@ class VideoCoding:
 
 
 def open_video(path: Path) -> Any:
-    """An av container; raises PolicyError where the file is missing or cut short."""
+    """An av container; raises DatasetError where the file is missing or cut short."""
     import av
 
     try:
         container = av.open(str(path))
     except (OSError, av.FFmpegError) as error:
-        raise PolicyError(
+        raise DatasetError(
             f"{path}: expected a video, got an unreadable or truncated file ({error})"
         ) from None
     if not container.streams.video:
         container.close()
-        raise PolicyError(f"{path}: expected a video, got a file without a video stream")
+        raise DatasetError(f"{path}: expected a video, got a file without a video stream")
     return container
 
 
@@ -123,7 +119,7 @@ class VideoJoiner:
         self._stream: Any = None
 
     def append(self, segment: VideoSegment) -> None:
-        """Copy the segment's packets; raises PolicyError if frames are missing or it starts amid a group."""
+        """Copy the segment's packets; raises DatasetError if frames are missing or it starts amid a group."""
         base = Fraction(1, self._fps)
         copied = 0
         with open_video(segment.path) as source:
@@ -145,7 +141,7 @@ class VideoJoiner:
                 self._container.mux(packet)
                 copied += 1
         if copied != segment.n_frames:
-            raise PolicyError(
+            raise DatasetError(
                 f"{segment.path}: expected {segment.n_frames} frames from frame {segment.first_frame}, "
                 f"got {copied}; the file is truncated"
             )
@@ -156,7 +152,7 @@ class VideoJoiner:
         self._container.close()
 
 
-class NotAtKeyFrameError(PolicyError):
+class NotAtKeyFrameError(DatasetError):
     """A segment that cannot be copied, only decoded and encoded again."""
 
 
@@ -181,7 +177,7 @@ def _packets(source: Any, video: Any, segment: VideoSegment, fps: int) -> Iterat
             elif _frame_number(packet.dts, video.time_base, fps) >= end:
                 return
     except av.FFmpegError as error:
-        raise PolicyError(f"{segment.path}: video is truncated or damaged ({error})") from None
+        raise DatasetError(f"{segment.path}: video is truncated or damaged ({error})") from None
 
 
 def decode(
@@ -203,10 +199,11 @@ def decode(
                 number = _frame_number(frame.pts, video.time_base, fps)
                 if number < first_frame:
                     continue
-                if image_size is not None and (frame.height, frame.width) != image_size:
-                    frame = frame.reformat(
-                        height=image_size[0], width=image_size[1], format="rgb24", interpolation="AREA"
-                    )
-                yield number, frame.to_ndarray(format="rgb24")
+                if image_size is None or (frame.height, frame.width) == image_size:
+                    yield number, frame.to_ndarray(format="rgb24")
+                    continue
+                height, width = image_size
+                scaled = frame.reformat(height=height, width=width, format="rgb24", interpolation="AREA")
+                yield number, scaled.to_ndarray(format="rgb24")
         except av.FFmpegError as error:
-            raise PolicyError(f"{path}: video is truncated or damaged ({error})") from None
+            raise DatasetError(f"{path}: video is truncated or damaged ({error})") from None
