@@ -1,11 +1,17 @@
-"""The only way to `send_action`."""
+"""The only way to `send_action`: ordered stages between any goal and the motors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardware.robot import Observation
+from hardware.safety.finite import FiniteStage
+from hardware.safety.limiter import Limiter
+from hardware.safety.limits import Limits
+from hardware.safety.stages import Stage
+from hardware.safety.staleness import StalenessStage
 from hardware.spec import RobotSpec
 
 Vector = NDArray[np.float64]
@@ -20,24 +26,56 @@ class SafetyReport:
 
 
 class SafetyFilter:
-    """PLACEHOLDER being written: position and velocity clamp only."""
+    """Finite, then fresh, then `stages` (workspace, self-collision, ...), then the limiter.
 
-    def __init__(self, spec: RobotSpec) -> None:
-        self._lower, self._upper = spec.joint_array("lower"), spec.joint_array("upper")
-        self._velocity_limit = spec.joint_array("velocity")
-        self.position: Vector = spec.joint_array("rest")
-        self.velocity: Vector = np.zeros_like(self.position)
+    Vectorised: `reset` says the shape (..., n_joints), and every row is an arm of its own. What
+    comes out keeps position, velocity, acceleration and jerk limits in its finite differences,
+    whatever goes in. `counters` says how often each reason was given.
+    """
+
+    def __init__(self, spec: RobotSpec, stages: Sequence[Stage] = ()) -> None:
+        self.limiter = Limiter(Limits.of(spec), spec.control_dt)
+        self.stages: list[Stage] = [FiniteStage(), StalenessStage(), *stages, self.limiter]
+        self.counters: dict[str, int] = {}
+        self.reset(spec.joint_array("rest"))
+
+    @property
+    def position(self) -> Vector:
+        """The last position sent (..., n_joints)."""
+        return self.limiter.position
+
+    @property
+    def velocity(self) -> Vector:
+        """Its rate (..., n_joints) per s."""
+        return self.limiter.velocity
 
     def reset(self, position: Vector) -> None:
-        """At rest at `position` (..., n_joints)."""
-        self.position, self.velocity = position.copy(), np.zeros_like(position)
+        """At rest at `position` (..., n_joints), which must be finite."""
+        if not np.isfinite(position).all():
+            raise ValueError(f"safety filter: expected a finite position, got {position}")
+        self._shape = position.shape
+        for stage in self.stages:
+            stage.reset(position)
+
+    def set_limits(self, limits: Limits) -> None:
+        """Change the limits while moving; see `Limiter.set_limits`."""
+        self.limiter.set_limits(limits)
 
     def __call__(
         self, goal: Vector | None, observation: Observation, dt: float
     ) -> tuple[Vector, SafetyReport]:
-        """The goal that is safe to send now (..., n_joints); None: decelerate and hold."""
-        wanted = self.position if goal is None else np.clip(goal, self._lower, self._upper)
-        step = np.clip(wanted - self.position, -self._velocity_limit * dt, self._velocity_limit * dt)
-        self.velocity = step / dt
-        self.position = self.position + step
-        return self.position, SafetyReport(np.abs(self.position - wanted) > 1e-9)
+        """The goal that is safe to send now (..., n_joints); None or NaN: decelerate and hold."""
+        reasons: list[str] = []
+        action = np.full(self._shape, np.nan) if goal is None else np.asarray(goal, dtype=np.float64)
+        if action.shape != self._shape:
+            reasons.append("wrong shape")
+            action = np.full(self._shape, np.nan)
+        altered = np.zeros(self._shape, dtype=np.bool_)
+        for stage in self.stages:
+            action, report = stage(action, observation, dt)
+            altered = altered | report.altered
+            if report.reason:
+                reasons.append(report.reason)
+        for reason in reasons:
+            self.counters[reason] = self.counters.get(reason, 0) + 1
+        return action, SafetyReport(altered, tuple(reasons))
