@@ -1,0 +1,171 @@
+"""The recorder: episodes, labels, folders, full disks, and what a stopped one leaves."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.episodes import NS, image_message, joint_message
+
+from hardware.spec import load_spec, spec_from_dict
+from policies.data.raw_log import EPISODE, RESULT, Channel, DiskFullError
+from policies.data.raw_log_reader import read_raw_log
+from policies.data.recorder import Recorder
+from policies.errors import DatasetError, PolicyError
+
+JOINTS = Channel("/joint_states", "sensor_msgs/msg/JointState")
+CAMERA = Channel("/front/image_raw/compressed", "sensor_msgs/msg/CompressedImage")
+LATCHED = Channel("/task/instruction", "std_msgs/msg/String")
+SPEC = load_spec("so101")
+
+
+@pytest.fixture
+def recorder(tmp_path: Path):
+    made = Recorder(tmp_path / "raw", SPEC, operator="ada", min_free_bytes=0)
+    yield made
+    made.close()
+
+
+def put_joints(recorder: Recorder, first: int, count: int) -> None:
+    for tick in range(first, first + count):
+        stamp = tick * 10_000_000
+        recorder.put(JOINTS, joint_message(stamp, [0.0, 1.0]), NS + stamp, stamp)
+
+
+def put_picture(recorder: Recorder, frame: int) -> None:
+    stamp = round(frame * NS / 30)
+    data = image_message(stamp, np.random.default_rng(frame))
+    recorder.put(CAMERA, data, NS + stamp, stamp, camera="front", stamp_ns=stamp)
+
+
+def test_episodes_are_numbered_labelled_and_described(recorder: Recorder) -> None:
+    text = b"\x00\x01\x00\x00\x04\x00\x00\x00put\x00"
+    recorder.put(LATCHED, text, 1, 1, latched=True)
+    put_joints(recorder, 0, 5)  # before the episode: not in it
+    assert recorder.start("put the cube in the bin") == 0
+    put_joints(recorder, 5, 100)
+    first = recorder.save(True)
+    assert recorder.start("again") == 1
+    put_joints(recorder, 105, 3)
+    second = recorder.save(None)
+    assert [first.name, second.name] == ["episode_000000.mcap", "episode_000001.mcap"]
+    log = read_raw_log(first)
+    assert len(log.topics["/joint_states"]) == 100
+    assert [len(read_raw_log(p).topics["/task/instruction"]) for p in (first, second)] == [1, 1]
+    info = log.metadata[EPISODE]
+    assert info["task"] == "put the cube in the bin"
+    assert info["operator"] == "ada"
+    assert spec_from_dict(json.loads(info["robot"])).hash == info["robot_hash"] == SPEC.hash
+    assert log.metadata[RESULT]["success"] == "true"
+    assert read_raw_log(second).metadata[RESULT]["success"] == "unknown"
+
+
+def test_discard_then_record_again(recorder: Recorder) -> None:
+    recorder.start("t")
+    put_joints(recorder, 0, 50)
+    assert recorder.discard() == 0
+    assert recorder.start("t") == 0
+    put_joints(recorder, 50, 7)
+    assert len(read_raw_log(recorder.save(True)).topics["/joint_states"]) == 7
+
+
+def test_lost_frames_are_counted(recorder: Recorder) -> None:
+    recorder.start("t")
+    for frame in range(60):
+        if frame not in (10, 11, 40):
+            put_picture(recorder, frame)
+    assert recorder.status.missing["front"] == 3
+    result = read_raw_log(recorder.save(True)).metadata[RESULT]
+    assert (result["frames_front"], result["missing_front"]) == ("57", "3")
+
+
+def test_wrong_order_of_commands(recorder: Recorder) -> None:
+    with pytest.raises(PolicyError, match="running episode"):
+        recorder.save(True)
+    with pytest.raises(PolicyError, match="running episode"):
+        recorder.discard()
+    recorder.start("t")
+    with pytest.raises(PolicyError, match="episode 0 is being recorded"):
+        recorder.start("t")
+
+
+def test_a_stopped_recorder_keeps_the_running_episode(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "raw", SPEC, min_free_bytes=0)
+    recorder.start("t")
+    put_joints(recorder, 0, 30)
+    recorder.close()
+    log = read_raw_log(tmp_path / "raw" / "episode_000000.mcap")
+    assert len(log.topics["/joint_states"]) == 30
+    assert log.metadata[RESULT]["ended"] == "interrupted"
+
+
+def test_the_next_start_recovers_and_goes_on_counting(tmp_path: Path) -> None:
+    folder = tmp_path / "raw"
+    recorder = Recorder(folder, SPEC, min_free_bytes=0)
+    recorder.start("t")
+    put_joints(recorder, 0, 400)
+    path = recorder.save(True)
+    recorder.close()
+    cut = path.read_bytes()[:-3000]
+    (folder / "episode_000004.mcap.partial").write_bytes(cut)
+    again = Recorder(folder, SPEC, min_free_bytes=0)
+    assert [p.name for p in again.recovered] == ["episode_000004.recovered.mcap"]
+    assert again.start("t") == 5
+    again.close()
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.tex").write_text("precious")
+    with pytest.raises(DatasetError, match="holds other files"):
+        Recorder(other, SPEC)
+    with pytest.raises(DatasetError, match="is a file"):
+        Recorder(other / "thesis.tex", SPEC)
+    Recorder(tmp_path / "raw", SPEC).close()
+    with pytest.raises(DatasetError, match="different in cameras"):
+        Recorder(tmp_path / "raw", SPEC.with_cameras(width=224, height=224))
+    assert sorted(p.name for p in other.iterdir()) == ["thesis.tex"]
+
+
+def test_two_recorders_never_share_a_folder(recorder: Recorder) -> None:
+    with pytest.raises(DatasetError, match="another recorder"):
+        Recorder(recorder.folder.path, SPEC)
+
+
+def test_no_room_no_episode(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "raw", SPEC, min_free_bytes=10**15)
+    with pytest.raises(DiskFullError, match="MB free"):
+        recorder.start("t")
+    assert recorder.status.state == "idle"
+    assert "disk full" in recorder.status.reason
+    recorder.close()
+    assert [p.name for p in (tmp_path / "raw").iterdir()] == ["recording.json"]
+
+
+def test_a_disk_that_fills_ends_the_episode_whole(small_disk: Path) -> None:
+    changed = []
+    recorder = Recorder(
+        small_disk / "raw",
+        SPEC,
+        min_free_bytes=300_000,
+        max_episode_s=0.1,
+        reserve_bytes=500_000,
+        on_change=lambda: changed.append(recorder.status.reason),
+    )
+    recorder.start("t")
+    frame = 0
+    deadline = time.monotonic() + 60
+    while not changed and time.monotonic() < deadline:
+        put_picture(recorder, frame)
+        frame += 1
+        time.sleep(0.0005)
+    assert "disk full" in changed[0]
+    log = read_raw_log(small_disk / "raw" / "episode_000000.mcap")
+    assert log.whole
+    assert log.metadata[RESULT]["ended"] == "disk full"
+    assert len(log.topics[CAMERA.topic]) > 100
+    with pytest.raises(DiskFullError):
+        recorder.start("t")
+    recorder.close()
