@@ -1,0 +1,94 @@
+"""Inverse kinematics of the arm's tool (mink), and what gravity asks of the motors."""
+
+from collections.abc import Sequence
+
+import mink
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware.spec import RobotSpec
+from sim.errors import SimError
+from sim.models import load_arm
+
+Vector = NDArray[np.float64]
+
+# A five-joint arm cannot hold every orientation: position comes first where both cannot be had.
+POSITION_COST, ORIENTATION_COST = 1.0, 0.004
+MAX_ITERATIONS = 40
+POSITION_TOLERANCE = 1e-3  # m
+ORIENTATION_TOLERANCE = 2e-2  # rad
+
+
+class ToolKinematics:
+    """The arm alone, without a world: where its tool is, and the joints that bring it somewhere.
+
+    Joint vectors (n_joints,) are in spec order, positions (3,) m and in the base frame. The tool's
+    x axis points out between the fingers; its z axis from the fixed finger to the moving jaw.
+    """
+
+    def __init__(self, spec: RobotSpec) -> None:
+        self._model = load_arm(spec.name).compile()
+        joints = [self._model.joint(name) for name in spec.joint_names]
+        self._qpos = np.array([joint.qposadr[0] for joint in joints])
+        self._dof = np.array([joint.dofadr[0] for joint in joints])
+        motors = [self._model.actuator(name).id for name in spec.joint_names]
+        self._stiffness = self._model.actuator_gainprm[motors, 0].copy()
+        self._configuration = mink.Configuration(self._model)
+        self._task = mink.FrameTask(
+            "tool", "site", position_cost=POSITION_COST, orientation_cost=ORIENTATION_COST, lm_damping=1e-9
+        )
+        self._limits = [mink.ConfigurationLimit(self._model)]
+        self._data = mujoco.MjData(self._model)
+
+    def tool_position(self, joints: Vector) -> Vector:
+        """Where the tool is, (3,)."""
+        self._data.qpos[self._qpos] = joints
+        mujoco.mj_kinematics(self._model, self._data)
+        position: Vector = self._data.site("tool").xpos.copy()
+        return position
+
+    def heading(self, joints: Vector) -> float:
+        """Where the tool's z axis points, in rad about the base's z axis."""
+        self._data.qpos[self._qpos] = joints
+        mujoco.mj_kinematics(self._model, self._data)
+        axes = self._data.site("tool").xmat
+        return float(np.arctan2(axes[5], axes[2]))
+
+    def looking_down(self, position: Sequence[float] | Vector, heading: float, near: Vector) -> Vector:
+        """The joints that bring the tool to `position`, pointing down, its z axis along `heading`.
+
+        heading: rad about the base's z axis. near: (n_joints,) where the search begins; joints
+        the tool does not depend on (the gripper) are returned as they are there. Raises `SimError`
+        when the position is out of reach.
+        """
+        c, s = np.cos(heading), np.sin(heading)
+        rotation = np.array([[0.0, -s, c], [0.0, c, s], [-1.0, 0.0, 0.0]])
+        target = mink.SE3.from_rotation_and_translation(
+            mink.SO3.from_matrix(rotation), np.array(position, dtype=np.float64)
+        )
+        self._task.set_target(target)
+        qpos = np.zeros(self._model.nq)
+        qpos[self._qpos] = near
+        self._configuration.update(qpos)
+        for _ in range(MAX_ITERATIONS):
+            error = self._task.compute_error(self._configuration)
+            far, turned = np.linalg.norm(error[:3]), np.linalg.norm(error[3:])
+            if far < POSITION_TOLERANCE and turned < ORIENTATION_TOLERANCE:
+                break
+            velocity = mink.solve_ik(
+                self._configuration, [self._task], dt=1.0, solver="daqp", damping=1e-9, limits=self._limits
+            )
+            self._configuration.integrate_inplace(velocity, 1.0)
+        if np.linalg.norm(self._task.compute_error(self._configuration)[:3]) > 5 * POSITION_TOLERANCE:
+            raise SimError(f"tool position: expected one within reach, got {np.round(position, 3).tolist()}")
+        joints: Vector = self._configuration.q[self._qpos].copy()
+        return joints
+
+    def sag(self, joints: Vector) -> Vector:
+        """How far gravity pulls each joint below its servo's goal when at rest at `joints`, (n_joints,) rad."""
+        self._data.qpos[self._qpos] = joints
+        self._data.qvel[:] = 0.0
+        mujoco.mj_forward(self._model, self._data)
+        sag: Vector = self._data.qfrc_bias[self._dof] / self._stiffness
+        return sag
