@@ -103,6 +103,7 @@ class ControlLoop:
         self.mode = Mode.DISARMED
         self.source = Source.HOLD
         self.tick_count = 0
+        self.epoch = 0  # counts stops, takeovers and re-arms: nothing offered before one runs after it
         self._plan_length = plan_length
         self._period_ns = NS // spec.control_hz
         self._step_ns = NS // spec.action_hz
@@ -271,6 +272,7 @@ class ControlLoop:
         return source
 
     def _new_epoch(self) -> None:
+        self.epoch += 1
         self.scheduler.clear()
         self._stamps.clear()
         self._correction = None

@@ -9,7 +9,9 @@ COMMAND = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=Relia
 EVENTS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 # Sensors are published reliably (REP-2003), so that a recorder can ask for every one of them.
-SENSOR_OUT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=50, reliability=ReliabilityPolicy.RELIABLE)
+# Depths hold half a second at ten times real time, for a reader that the disk has stopped.
+STATE_OUT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=500, reliability=ReliabilityPolicy.RELIABLE)
+FRAMES_OUT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=150, reliability=ReliabilityPolicy.RELIABLE)
 
 # Who only wants the newest sensor values subscribes best effort and never holds the publisher up.
 SENSOR_IN = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)

@@ -1,0 +1,214 @@
+"""Everything the graph says, episode by episode, into raw logs."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from sensor_msgs.msg import CameraInfo, CompressedImage, JointState
+from std_msgs.msg import Bool, String
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import MarkerArray
+
+from hardware.errors import LimberError
+from limber_nodes import diagnostics, qos
+from limber_nodes.managed import ManagedNode
+from limber_nodes.parameters import Parameters, param
+from limber_nodes.robots import robot_spec
+from limber_nodes.spin import run_node
+from policies.data import cdr
+from policies.data.raw_log import Channel
+from policies.data.recorder import Recorder
+from policies.errors import PolicyError
+
+# topic -> (type, latched). Latched ones are repeated at the start of every episode.
+TOPICS: dict[str, tuple[type, bool]] = {
+    "joint_states": (JointState, False),
+    "executed_action": (JointState, False),
+    "planned_action": (JointTrajectory, False),
+    "teleop/joint_command": (JointState, False),
+    "action_chunk": (JointTrajectory, False),
+    "action_correction": (JointTrajectory, False),
+    "control_source": (String, True),
+    "robot_description": (String, True),
+    "task/instruction": (String, True),
+    "task/objects": (MarkerArray, False),
+    "task/success": (Bool, False),
+    "/diagnostics": (DiagnosticArray, False),
+}
+CAMERA_TOPICS: dict[str, type] = {
+    "image_raw/compressed": CompressedImage,
+    "camera_info": CameraInfo,
+}
+
+
+@dataclass(frozen=True)
+class RecorderSettings:
+    """Parameters of recorder_node."""
+
+    folder: str = param("runs/raw", "where the episodes go, one MCAP file each; of one robot only")
+    robot: str = param("so101", "name of a shipped robot spec, or path to a spec's YAML file")
+    cameras: tuple[str, ...] = param((), "cameras to record, separated by commas; empty: all; none: none")
+    width: int = param(0, "picture width in px; 0: as the spec says", low=0, high=4096)
+    height: int = param(0, "picture height in px; 0: as the spec says", low=0, high=4096)
+    operator: str = param("", "who demonstrates; kept in every episode")
+    calibration_hash: str = param("", "which calibration the arm runs with; kept in every episode")
+    min_free_mb: float = param(500.0, "megabytes of disk that always stay free", low=0.0)
+    max_episode_s: float = param(60.0, "an episode starts only with room for this many seconds", low=1.0)
+
+
+class RecorderNode:
+    """Subscribes in `configure`, so that discovery is long over when the first episode starts."""
+
+    def __init__(self, node: ManagedNode) -> None:
+        self.node = node
+        self.settings = Parameters(node, RecorderSettings).values
+        self.spec = robot_spec(self.settings)
+        self.task = ""
+        self.success: bool | None = None
+        self.awaited: set[str] = set()
+        self.active = False
+
+    # -- life cycle -------------------------------------------------------------------------
+
+    def configure(self) -> None:
+        s = self.settings
+        self.recorder = Recorder(
+            Path(s.folder),
+            self.spec,
+            operator=s.operator,
+            calibration_hash=s.calibration_hash,
+            min_free_bytes=int(s.min_free_mb * 1e6),
+            max_episode_s=s.max_episode_s,
+            on_change=self._say,
+        )
+        for path in self.recorder.recovered:
+            self.node.get_logger().warning(f"recovered a recording that was cut short: {path}")
+        for line in self.recorder.lost:
+            self.node.get_logger().error(f"not recovered: {line}")
+        self.state = self.node.create_publisher(String, "episode", qos.LATCHED)
+        for name, (kind, latched) in TOPICS.items():
+            self._record(name, kind, latched=latched)
+        for camera in self.spec.camera_names:
+            for name, kind in CAMERA_TOPICS.items():
+                self._record(f"{camera}/{name}", kind, camera=camera)
+        self.awaited = {"joint_states", *(f"{c}/image_raw/compressed" for c in self.spec.camera_names)}
+        verbs = {
+            "start": self._start,
+            "save": self._save,
+            "discard": self._discard,
+            "rerecord": self._rerecord,
+        }
+        for name, verb in verbs.items():
+            self.node.create_service(Trigger, f"episode/{name}", self._service(verb))
+
+    def activate(self) -> None:
+        self.active = True
+        self.diagnostics = diagnostics.Diagnostics(self.node, self._diagnose, hardware_id=self.spec.name)
+        self._say()
+
+    def deactivate(self) -> None:
+        self.active = False
+        if self.recorder.status.state == "recording":
+            self.recorder.save(None, {"ended": "interrupted"})
+        self._say()
+        self.diagnostics.stop()
+
+    def cleanup(self) -> None:
+        self.recorder.close()
+
+    # -- what is recorded -------------------------------------------------------------------
+
+    def _record(self, name: str, kind: type, *, latched: bool = False, camera: str = "") -> None:
+        """Subscribe to serialised messages: nothing is decoded but stamps, labels and the task."""
+        package = kind.__module__.split(".")[0]
+        picture = camera if kind is CompressedImage else ""
+        put = self.recorder.put
+
+        def take(data: bytes, info: dict[str, Any]) -> None:
+            stamp = cdr.stamp_ns(data) if picture else 0
+            arrival, sent = info["received_timestamp"], info["source_timestamp"]
+            put(channel, data, arrival, sent, latched=latched, camera=picture, stamp_ns=stamp)
+            if self.awaited:
+                self.awaited.discard(name)
+            if name == "task/instruction":
+                self.task = cdr.string(data)
+            elif name == "task/success":
+                self.success = cdr.boolean(data)
+
+        profile = qos.LATCHED if latched else qos.recording()
+        subscription = self.node.create_subscription(kind, name, take, profile, raw=True)
+        channel = Channel(subscription.topic_name, f"{package}/msg/{kind.__name__}")
+
+    # -- episodes ---------------------------------------------------------------------------
+
+    def _service(self, verb: Callable[[], str]) -> Callable[[Any, Any], Any]:
+        def answer(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            try:
+                if not self.active:
+                    raise PolicyError("expected the recorder to be active, it is inactive")
+                response.message = verb()
+                response.success = True
+            except LimberError as error:
+                response.message = str(error)
+                self.node.get_logger().error(str(error))
+            self._say()
+            return response
+
+        return answer
+
+    def _start(self) -> str:
+        if self.awaited:
+            raise PolicyError(
+                f"expected every sensor before an episode, silent: {', '.join(sorted(self.awaited))}"
+            )
+        self.success = None
+        return json.dumps({"index": self.recorder.start(self.task)})
+
+    def _save(self) -> str:
+        return str(self.recorder.save(self.success))
+
+    def _discard(self) -> str:
+        return json.dumps({"index": self.recorder.discard()})
+
+    def _rerecord(self) -> str:
+        self._discard()
+        return self._start()
+
+    def _say(self) -> None:
+        """Publish the latched state; the recorder's thread calls this too, when a disk is full."""
+        status = self.recorder.status
+        if status.reason:
+            self.node.get_logger().error(status.reason)
+        self.state.publish(String(data=status.to_json()))
+
+    def _diagnose(self) -> diagnostics.Status:
+        status = self.recorder.status
+        values: dict[str, object] = {
+            "state": status.state,
+            "episode": status.index,
+            "saved": status.saved,
+            "size_mb": status.size_bytes / 1e6,
+            "messages": status.messages,
+            "messages_dropped": status.dropped,
+            **{f"frames_{camera}": n for camera, n in status.frames.items()},
+            **{f"frames_missing_{camera}": n for camera, n in status.missing.items()},
+        }
+        if status.reason:
+            return diagnostics.ERROR, status.reason, values
+        if self.awaited:
+            return diagnostics.WARN, f"silent: {', '.join(sorted(self.awaited))}", values
+        if status.dropped or any(status.missing.values()):
+            return diagnostics.WARN, "messages were lost", values
+        return diagnostics.OK, status.state, values
+
+
+def main() -> None:
+    run_node(lambda: ManagedNode("recorder_node", RecorderNode))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""What other nodes may ask of the robot: topics into the control loop's inbox, and four services."""
+
+import threading
+from collections.abc import Callable
+
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from hardware.control.loop import ControlLoop
+from limber_nodes import conversions, qos
+
+ANSWER_S = 1.0  # the loop empties its inbox every tick; a longer silence means that it does not run
+
+
+class RobotInputs:
+    """Subscriptions `action_chunk`, `action_correction`, `teleop/joint_command`; services
+    `arm`, `stop`, `park`, `release`. What cannot be read as a message is refused and counted."""
+
+    def __init__(self, node: Node, loop: ControlLoop) -> None:
+        self._node = node
+        self._loop = loop
+        self._subscriptions = [
+            node.create_subscription(JointTrajectory, "action_chunk", self._on_chunk, qos.EVENTS),
+            node.create_subscription(JointTrajectory, "action_correction", self._on_correction, qos.EVENTS),
+            node.create_subscription(JointState, "teleop/joint_command", self._on_teleop, qos.COMMAND),
+        ]
+        verbs = {"arm": loop.arm, "stop": loop.stop, "park": loop.park, "release": loop.release}
+        self._services = [
+            node.create_service(Trigger, name, self._service(name, verb)) for name, verb in verbs.items()
+        ]
+
+    def close(self) -> None:
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        for service in self._services:
+            self._node.destroy_service(service)
+
+    def _on_chunk(self, message: JointTrajectory) -> None:
+        try:
+            points = conversions.trajectory_array(message)
+        except ValueError as error:
+            self._refuse(f"chunk: {error}")
+            return
+        self._loop.offer_chunk(message.joint_names, points, conversions.stamp_ns(message.header.stamp))
+
+    def _on_correction(self, message: JointTrajectory) -> None:
+        try:
+            points = conversions.trajectory_array(message)
+        except ValueError as error:
+            self._refuse(f"correction: {error}")
+            return
+        if len(points) != 1:
+            self._refuse(f"correction: expected one point, got {len(points)}")
+            return
+        stamp = conversions.stamp_ns(message.header.stamp)
+        self._loop.offer_correction(message.joint_names, points[0], stamp)
+
+    def _on_teleop(self, message: JointState) -> None:
+        self._loop.offer_teleop(message.name, conversions.joint_arrays(message)[0])
+
+    def _refuse(self, reason: str) -> None:
+        self._loop.call(lambda: self._loop.counters.refuse(reason))
+
+    def _service(self, name: str, verb: Callable[[], None]) -> Callable[..., Trigger.Response]:
+        def answer(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            verb()
+            done: threading.Event = self._loop.call(lambda: None)  # in turn, so after the verb
+            response.success = done.wait(ANSWER_S)
+            mode = self._loop.mode.value
+            response.message = mode if response.success else f"{name}: the control loop does not run"
+            return response
+
+        return answer

@@ -1,0 +1,161 @@
+"""The robot in the graph: one control loop in one thread, and conversions around it."""
+
+import gc
+import math
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from std_msgs.msg import String
+
+from hardware.control.clock import Clock, MonotonicClock, PhysicsClock
+from hardware.control.loop import ControlLoop, Mode
+from hardware.control_socket import ControlSocketServer, default_path
+from hardware.errors import HardwareError
+from hardware.robot import Simulated
+from hardware.safety.filter import SafetyFilter
+from limber_nodes import qos
+from limber_nodes.camera_feed import CameraFeed
+from limber_nodes.managed import ManagedNode
+from limber_nodes.parameters import Parameters
+from limber_nodes.period_meter import PeriodMeter
+from limber_nodes.robot_diagnostics import RobotDiagnostics
+from limber_nodes.robot_inputs import ANSWER_S, RobotInputs
+from limber_nodes.robot_publisher import RobotPublisher
+from limber_nodes.robots import RobotSettings, make_robot, robot_spec
+from limber_nodes.spin import run_node
+
+STOP_S = 1.0  # an arm at full speed has stopped well before
+
+
+class RobotNode:
+    """Connects in `configure`, runs the loop from `activate`; torque goes on by `arm` only."""
+
+    def __init__(self, node: ManagedNode) -> None:
+        self.node = node
+        self.settings = Parameters(node, RobotSettings).values
+        self.spec = robot_spec(self.settings)
+
+    def configure(self) -> None:
+        self.feed: CameraFeed | None = None
+        self.socket: ControlSocketServer | None = None
+        self.thread: threading.Thread | None = None
+        self.robot = make_robot(self.spec, self.settings)
+        self.robot.connect()
+        self.world = self.robot if isinstance(self.robot, Simulated) else None
+        speed = self.settings.speed if self.world else 1.0
+        clock: Clock = PhysicsClock(self.world, speed) if self.world else MonotonicClock()
+        self.loop = ControlLoop(
+            self.robot,
+            clock,
+            SafetyFilter(self.spec),
+            min_remaining=self.settings.min_remaining,
+            plan_length=self.settings.plan_length,
+        )
+        if isinstance(clock, PhysicsClock):
+            self._serve_world(clock)
+        self.publisher = RobotPublisher(self.node, self.loop, with_clock=self.world is not None)
+        self.inputs = RobotInputs(self.node, self.loop)
+        self.meter = PeriodMeter(0.0 if math.isinf(speed) else self.spec.control_dt / speed)
+        self.loop.observers += [lambda _report: self.meter.tick(), self.publisher]
+        self.description = self.node.create_publisher(String, "robot_description", qos.LATCHED)
+
+    def activate(self) -> None:
+        if self.feed:
+            self.feed.start()
+        self._describe()
+        self.should_end = threading.Event()
+        self.thread = threading.Thread(target=self._run, name="control")
+        self.diagnostics = RobotDiagnostics(self.node, self.loop, self.meter, self.feed)
+        gc.collect()
+        gc.freeze()  # what is there by now stays: a full collection would make the loop late
+        self.thread.start()
+
+    def deactivate(self) -> None:
+        """Stop; park a real arm, for a bounded time; then end the loop and the cameras."""
+        self.loop.stop()
+        self._wait_until(lambda: bool((abs(self.loop.safety.velocity) < 1e-3).all()), STOP_S)
+        if self.world is None and self.loop.mode is not Mode.DISARMED:
+            self.loop.park()
+            self._wait_until(lambda: self.loop.mode is Mode.DISARMED, self.settings.park_timeout_s)
+        self.should_end.set()
+        if self.thread:
+            self.thread.join()
+        if self.feed:
+            self.feed.stop()
+        self.diagnostics.close()
+
+    def cleanup(self) -> None:
+        if self.socket:
+            self.socket.close()
+        if hasattr(self, "inputs"):
+            self.inputs.close()
+            self.publisher.close()
+            self.node.destroy_publisher(self.description)
+        self.robot.disconnect()
+
+    def _describe(self) -> None:
+        try:
+            from limber_description import robot_description
+        except ImportError:
+            return
+        self.description.publish(String(data=robot_description(self.spec)))
+
+    # -- the control thread ---------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self.loop.run(self.should_end)
+        except Exception as error:  # the process must not go on without its loop
+            self.node.get_logger().fatal(f"control loop: {type(error).__name__}: {error}")
+            self.node.finish(1)
+
+    def _wait_until(self, condition: Callable[[], bool], timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not condition() and time.monotonic() < deadline and self.thread and self.thread.is_alive():
+            time.sleep(0.01)
+
+    # -- a simulated world ----------------------------------------------------------------------
+
+    def _serve_world(self, clock: PhysicsClock) -> None:
+        """Cameras rendered in another process, and the control socket."""
+        if self.spec.cameras:
+            ros_arguments = sys.argv[sys.argv.index("--ros-args") :] if "--ros-args" in sys.argv else []
+            self.feed = CameraFeed(self.spec, self.settings, ros_arguments)
+            self.robot.add_frame_listener(self.feed.push)  # type: ignore[attr-defined]
+            clock.add_gate(self.feed.gate)
+        path = self.settings.control_socket or default_path(self.node.get_namespace())
+        self.socket = ControlSocketServer(Path(path), self.world, self._in_loop, self._reset)
+
+    def _reset(self, seed: int) -> str:
+        instructions: list[str] = []
+        self.loop.reset_world(lambda: instructions.append(self.world.reset(seed)))
+        return instructions[0]
+
+    def _in_loop(self, function: Callable[[], Any]) -> Any:
+        """Run `function` in the control thread, which owns the world, and give its result."""
+        results: list[Any] = []
+        errors: list[Exception] = []
+
+        def attempt() -> None:
+            try:
+                results.append(function())
+            except Exception as error:  # the asker's, not the loop's
+                errors.append(error)
+
+        if not self.loop.call(attempt).wait(ANSWER_S):
+            raise HardwareError("the control loop does not run")
+        if errors:
+            raise errors[0]
+        return results[0]
+
+
+def main() -> None:
+    run_node(lambda: ManagedNode("robot_node", RobotNode))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""How a robot spec becomes a robot: one line a driver."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from hardware.errors import SpecError, unknown
+from hardware.robot import Robot
+from hardware.spec import RobotSpec, load_spec
+from limber_nodes.parameters import param
+
+
+@dataclass(frozen=True)
+class RobotSettings:
+    """Parameters of robot_node."""
+
+    robot: str = param("so101", "name of a shipped robot spec, or path to a spec's YAML file")
+    driver: str = param("sim", "what stands behind the spec", choices=("sim",))
+    task: str = param("PickPlace", "task to simulate; none: the arm alone on its table")
+    cameras: tuple[str, ...] = param((), "cameras to publish, separated by commas; empty: all; none: none")
+    width: int = param(0, "picture width in px; 0: as the spec says", low=0, high=4096)
+    height: int = param(0, "picture height in px; 0: as the spec says", low=0, high=4096)
+    jpeg_quality: int = param(95, "JPEG quality of the compressed pictures", low=1, high=100)
+    speed: float = param(1.0, "upper bound on simulated seconds per second; inf: no bound", low=0.01)
+    control_socket: str = param(
+        "", "path of the simulation's control socket; empty: by user, domain, namespace"
+    )
+    park_timeout_s: float = param(
+        10.0, "longest time to park on exit; a simulated arm is not parked", low=0.0
+    )
+    min_remaining: int = param(1, "points that a late chunk must still have to be entered", low=1)
+    plan_length: int = param(16, "points of planned_action", low=1, high=1000)
+
+
+def robot_spec(settings: RobotSettings) -> RobotSpec:
+    """The spec as the parameters want it; raises `SpecError`."""
+    spec = load_spec(settings.robot)
+    chosen = settings.cameras or None
+    if chosen == ("none",):
+        chosen = ()
+    spec = spec.with_cameras(chosen)
+    return replace(
+        spec,
+        cameras=tuple(
+            replace(c, width=settings.width or c.width, height=settings.height or c.height)
+            for c in spec.cameras
+        ),
+    )
+
+
+def _simulated(spec: RobotSpec, settings: RobotSettings) -> Robot:
+    from sim.robot import SimRobot  # only here: a machine with a real arm may lack MuJoCo
+
+    return SimRobot(spec, task_name(settings))
+
+
+DRIVERS: Mapping[str, Callable[[RobotSpec, RobotSettings], Robot]] = {"sim": _simulated}
+
+
+def make_robot(spec: RobotSpec, settings: RobotSettings) -> Robot:
+    """The robot, not connected yet; raises `LimberError` naming what is unknown."""
+    if settings.driver not in DRIVERS:
+        raise SpecError(unknown("driver", settings.driver, DRIVERS))
+    return DRIVERS[settings.driver](spec, settings)
+
+
+def task_name(settings: RobotSettings) -> str | None:
+    """The simulated task, None for none."""
+    return None if settings.task in ("", "none") else settings.task

@@ -1,0 +1,112 @@
+"""The camera process: renders, encodes and publishes what the control loop's process snapshots.
+
+Started by robot_node (`limber_nodes.camera_feed`) with a socket as standard input; lives as long
+as the other end. One core's worth of work that must not disturb the control loop.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+os.environ.setdefault("LP_NUM_THREADS", "1")  # the software renderer's threads would fight the loop's
+
+import numpy as np
+import rclpy
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from hardware.errors import LimberError
+from hardware.spec import CameraSpec, spec_from_dict
+from limber_nodes import conversions, qos
+from limber_nodes.camera_feed import HEADER, READY
+from sim.render import CameraRenderer
+from sim.scene import build_scene
+from sim.tasks import load_task
+
+
+class CameraPublisher:
+    """One camera's three topics, all with one stamp and frame.
+
+    The raw picture is published only while somebody subscribes to it: the compressed one is what
+    recorders and policies take, and the raw one is most of the bytes.
+    """
+
+    def __init__(self, node: Node, camera: CameraSpec, fovy: float, jpeg_quality: int) -> None:
+        self._camera = camera
+        self._quality = jpeg_quality
+        self._raw = node.create_publisher(Image, f"{camera.name}/image_raw", qos.FRAMES_OUT)
+        self._compressed = node.create_publisher(
+            CompressedImage, f"{camera.name}/image_raw/compressed", qos.FRAMES_OUT
+        )
+        self._info = node.create_publisher(CameraInfo, f"{camera.name}/camera_info", qos.FRAMES_OUT)
+        self._info_message = conversions.camera_info(0, camera, fovy)
+
+    def publish(self, stamp_ns: int, image: np.ndarray) -> None:
+        frame = self._camera.frame
+        self._info_message.header.stamp = conversions.time_msg(stamp_ns)
+        self._info.publish(self._info_message)
+        self._compressed.publish(conversions.compressed_msg(stamp_ns, frame, image, self._quality))
+        if self._raw.get_subscription_count():
+            self._raw.publish(conversions.image_msg(stamp_ns, frame, image))
+
+
+def serve(connection: socket.socket, make_node: Callable[[], Node]) -> None:
+    """Publish every snapshot that comes, in order, until the other end hangs up."""
+    start = json.loads(connection.recv(1 << 20))
+    spec = spec_from_dict(start["spec"])
+    model = build_scene(spec, load_task(start["task"]) if start["task"] else None)
+    renderer = CameraRenderer(model, spec.cameras)
+    node = make_node()
+    publishers = [
+        CameraPublisher(node, c, np.deg2rad(model.camera(c.name).fovy[0]), start["jpeg_quality"])
+        for c in spec.cameras
+    ]
+    snapshot = np.zeros(0)
+    for camera in spec.cameras:  # the first picture opens EGL: not while time is running
+        renderer.render(camera.name, _any_state(model))
+    connection.send(READY)
+    done = np.zeros(1 + len(spec.cameras), dtype=np.int64)  # snapshots, then frames by camera
+    while message := connection.recv(1 << 20):
+        stamp_ns, bits = HEADER.unpack_from(message)
+        snapshot = np.frombuffer(message, dtype=np.float64, offset=HEADER.size)
+        for i, camera in enumerate(spec.cameras):
+            if bits >> i & 1:
+                publishers[i].publish(stamp_ns, renderer.render(camera.name, snapshot))
+                done[1 + i] += 1
+        done[0] += 1
+        connection.send(done.tobytes())
+    renderer.close()
+    node.destroy_node()
+
+
+def _any_state(model: object) -> np.ndarray:
+    import mujoco
+
+    from sim.render import take_state
+
+    return take_state(model, mujoco.MjData(model))
+
+
+def main() -> None:
+    # Ctrl-C and a launcher's SIGTERM reach every process; this one ends when robot_node has.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    connection = socket.socket(fileno=os.dup(0))
+    try:
+        serve(connection, lambda: Node("robot_cameras", enable_rosout=False))
+    except LimberError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except (BrokenPipeError, ConnectionResetError):  # robot_node was killed
+        pass
+    finally:
+        rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main()
