@@ -1,0 +1,61 @@
+"""`python -m policies collect`: demonstrations of a scripted expert, without ROS."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from hardware.spec import load_spec
+from policies.collection import collect
+from policies.data.layout import robot_features
+from policies.errors import DatasetError, PolicyError
+from policies.evaluation.seeds import COLLECTION
+from policies.progress import Style, progress
+
+
+@dataclass(frozen=True)
+class Collect:
+    """Collect successful demonstrations from an environment that offers an expert."""
+
+    out: Path
+    """Folder of the LeRobotDataset; must not exist."""
+    env: str = "sim:PickPlace-v0"
+    """A gymnasium name; its package is imported now."""
+    episodes: int = 100
+    first_seed: int = COLLECTION.start
+    """Published ranges are in policies/evaluation/seeds.py."""
+    robot: str = "so101"
+    width: int = 96
+    height: int = 96
+    workers: int = 2
+    """Processes, each with an environment."""
+    progress: Style | None = None
+    """Default: a bar on a terminal, else a line every 15 s."""
+
+    def run(self) -> None:
+        from policies.data.lerobot_writer import DatasetWriter
+
+        if self.episodes < 1:
+            raise PolicyError(f"episodes: expected at least 1, got {self.episodes}")
+        spec = load_spec(self.robot).with_cameras(width=self.width, height=self.height)
+        features = robot_features(spec.joint_names, {c.name: (c.height, c.width) for c in spec.cameras})
+        begun = time.monotonic()
+        seeds = iter(range(self.first_seed, COLLECTION.stop))
+        options = {"robot": self.robot, "width": self.width, "height": self.height}
+        with (
+            DatasetWriter(self.out, spec.action_hz, features, spec.name) as writer,
+            progress("collecting", self.progress) as advance,
+        ):
+            for demo in collect(self.env, seeds, self.episodes, self.workers, **options):
+                for t in range(len(demo.state)):
+                    frame = {"observation.state": demo.state[t], "action": demo.action[t]}
+                    frame |= {f"observation.images.{name}": images[t] for name, images in demo.images.items()}
+                    writer.add_frame(frame)
+                writer.save_episode(demo.instruction, {"success": True, "seed": demo.seed})
+                advance(writer.n_episodes / self.episodes, f"{writer.n_episodes} of {self.episodes}")
+            if writer.n_episodes < self.episodes:
+                raise DatasetError(
+                    f"episodes: expected {self.episodes}, the seeds {self.first_seed}..{COLLECTION.stop - 1} "
+                    f"gave {writer.n_episodes}; they are kept in {self.out}.partial"
+                )
+            writer.finalize()
+        print(f"{self.episodes} demonstrations in {time.monotonic() - begun:.0f} s: {self.out}")
