@@ -40,3 +40,41 @@ class PointInterpolator:
         slope0, slope1 = self._dt * self._v0, self._dt * self._v1
         goal: Vector = h00 * self._p0 + h10 * slope0 + h01 * self._p1 + h11 * slope1
         return goal
+
+
+class CommandRamp:
+    """Spreads a person's goals over the ticks until the next one is expected, in straight lines.
+
+    A leader arm that sends at control_hz is followed without delay; a keyboard or a scripted
+    demonstrator that sends at action_hz moves the arm evenly, not in jerks of one step.
+    """
+
+    def __init__(self, ticks_per_step: int) -> None:
+        self._longest = ticks_per_step
+        self._last_tick: int | None = None
+        self._start = self._goal = np.zeros(0)
+        self._ticks = self._played = 0
+
+    def restart(self, position: Vector) -> None:
+        """The next goal is the first one; the ramp begins at `position` (A,)."""
+        self._last_tick = None
+        self._start = self._goal = position.copy()
+        self._ticks = self._played = 0
+
+    def aim(self, goal: Vector, tick: int) -> None:
+        """A new goal (A,) came before `tick`."""
+        gap = self._longest if self._last_tick is None else tick - self._last_tick
+        # Messages jitter by a tick or two: above half a step the sender is taken to send at action_hz.
+        self._start = self._value()
+        self._ticks = gap if 0 < 2 * gap < self._longest else self._longest
+        self._goal, self._played, self._last_tick = goal, 0, tick
+
+    def next(self) -> Vector:
+        """The goal (A,) of one more tick."""
+        self._played = min(self._played + 1, self._ticks)
+        return self._value()
+
+    def _value(self) -> Vector:
+        share = self._played / self._ticks if self._ticks else 1.0
+        value: Vector = self._start + share * (self._goal - self._start)
+        return value

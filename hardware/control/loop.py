@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware.control.clock import NS, Clock
-from hardware.control.interpolation import PointInterpolator
+from hardware.control.interpolation import CommandRamp, PointInterpolator
 from hardware.control.scheduler import ChunkScheduler, Verdict
 from hardware.control.stamps import StampIndex
 from hardware.errors import CommandError
@@ -116,8 +116,10 @@ class ControlLoop:
         self._rest = spec.joint_array("rest")
         self._names = {name: i for i, name in enumerate(spec.joint_names)}
         self._inbox: deque[Callable[[], None]] = deque()
+        self._ramp = CommandRamp(spec.ticks_per_step)
         self._teleop: tuple[int, Vector] | None = None  # (arrival in robot time, goal)
-        self._correction: tuple[int, Vector] | None = None
+        self._aimed: tuple[int, Vector] | None = None  # the command that the ramp leads to
+        self._correction: tuple[int, Vector] | None = None  # (arrival in robot time, delta)
         self._release_until_ns = 0
 
     # -- what other threads may call ------------------------------------------------------
@@ -132,7 +134,7 @@ class ControlLoop:
         self._inbox.append(lambda: self._take_teleop(names, goal))
 
     def offer_correction(self, names: Sequence[str], delta: NDArray[np.float64], stamp_ns: int) -> None:
-        """A bounded delta for the current goal, used while `stamp_ns` is under a step old."""
+        """A bounded delta for the goals of one step; refused when `stamp_ns` is a step old or more."""
         self._inbox.append(lambda: self._take_correction(names, delta, stamp_ns))
 
     def arm(self) -> None:
@@ -235,7 +237,13 @@ class ControlLoop:
             return None, self._switch(Source.HOLD), False
         if self._teleop is not None and now - self._teleop[0] <= TELEOP_TIMEOUT_NS:
             self.scheduler.skip(step)
-            return self._teleop[1], self._switch(Source.PERSON), False
+            if self.source is not Source.PERSON:
+                self._ramp.restart(self.safety.position)
+                self._aimed = None
+            if self._aimed is not self._teleop:
+                self._ramp.aim(self._teleop[1], self.tick_count)
+                self._aimed = self._teleop
+            return self._ramp.next(), self._switch(Source.PERSON), False
         if self.source is Source.PERSON:
             self._switch(Source.HOLD)
         return self._policy_goal(step, phase)
@@ -281,9 +289,8 @@ class ControlLoop:
     def _current_correction(self, now: int) -> Vector | None:
         if self._correction is None:
             return None
-        stamp, delta = self._correction
-        if now - stamp >= self._step_ns:
-            self.counters.stale_corrections += 1
+        arrival, delta = self._correction
+        if now - arrival >= self._step_ns:
             self._correction = None
             return None
         return delta
@@ -358,8 +365,13 @@ class ControlLoop:
             self.counters.refuse(str(error))
 
     def _take_correction(self, names: Sequence[str], delta: NDArray[np.float64], stamp_ns: int) -> None:
+        now = self.clock.now_ns()
+        if now - stamp_ns >= self._step_ns:
+            self.counters.stale_corrections += 1
+            return
         try:
-            self._correction = (stamp_ns, self._vector(names, delta, "correction"))
+            # Used for one step from now on: the next one, built a step later, comes as late as this one.
+            self._correction = (now, self._vector(names, delta, "correction"))
         except CommandError as error:
             self.counters.refuse(str(error))
 
