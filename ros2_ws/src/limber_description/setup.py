@@ -11,8 +11,9 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{package}"]),
         (f"share/{package}", ["package.xml"]),
-        (f"share/{package}/urdf", sorted(glob("urdf/*.urdf"))),
+        (f"share/{package}/urdf", sorted(glob(f"{package}/urdf/*.urdf"))),
     ],
+    package_data={package: ["urdf/*.urdf"]},
     zip_safe=True,
     maintainer="The limber authors",
     maintainer_email="limber@users.noreply.github.com",
