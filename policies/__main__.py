@@ -11,6 +11,7 @@ from hardware.errors import LimberError, unknown
 VERBS = {  # verb -> (module in policies.verbs, class, what it does)
     "collect": ("collect", "Collect", "demonstrations of a scripted expert, in process, as a LeRobotDataset"),
     "train": ("train", "Train", "a policy on a LeRobotDataset"),
+    "dataset": ("dataset", "Dataset", "list, inspect, merge, split, delete or recover whole datasets"),
     "evaluate": ("evaluate", "Evaluate", "a checkpoint in lock-step over unseen seeds"),
 }
 
