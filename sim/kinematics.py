@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 
 from hardware.spec import RobotSpec
 from sim.errors import SimError
-from sim.models import load_arm
+from sim.models import ARMS, load_arm
 
 Vector = NDArray[np.float64]
 
 # A five-joint arm cannot hold every orientation: position comes first where both cannot be had.
-POSITION_COST, ORIENTATION_COST = 1.0, 0.004
+POSITION_COST, ORIENTATION_COST = 1.0, 0.02
 MAX_ITERATIONS = 40
-POSITION_TOLERANCE = 1e-3  # m
+POSITION_TOLERANCE = 1e-3  # m: the search ends
+REACH_TOLERANCE = 1.5e-2  # m: beyond it the position counts as out of reach
 ORIENTATION_TOLERANCE = 2e-2  # rad
+STALLED = 1e-4  # rad: a step this small finds nothing better
 
 
 class ToolKinematics:
@@ -40,6 +42,14 @@ class ToolKinematics:
         )
         self._limits = [mink.ConfigurationLimit(self._model)]
         self._data = mujoco.MjData(self._model)
+        arm = ARMS[spec.name]
+        self._gripper = next(i for i, joint in enumerate(spec.joints) if joint.gripper)
+        self._pan, self._roll = spec.joint_names.index(arm.pan), spec.joint_names.index(arm.roll)
+        self._lower, self._upper = spec.joint_array("lower"), spec.joint_array("upper")
+        self._ready = np.array([arm.ready.get(name, 0.0) for name in spec.joint_names])
+        mujoco.mj_kinematics(self._model, self._data)
+        self._pan_axis = self._data.joint(arm.pan).xanchor.copy()
+        self._pan_sign = -np.sign(self._data.joint(arm.pan).xaxis[2])  # the arm heads along +x at 0
 
     def tool_position(self, joints: Vector) -> Vector:
         """Where the tool is, (3,)."""
@@ -55,21 +65,19 @@ class ToolKinematics:
         axes = self._data.site("tool").xmat
         return float(np.arctan2(axes[5], axes[2]))
 
-    def looking_down(self, position: Sequence[float] | Vector, heading: float, near: Vector) -> Vector:
+    def looking_down(self, position: Sequence[float] | Vector, heading: float, gripper: float) -> Vector:
         """The joints that bring the tool to `position`, pointing down, its z axis along `heading`.
 
-        heading: rad about the base's z axis. near: (n_joints,) where the search begins; joints
-        the tool does not depend on (the gripper) are returned as they are there. Raises `SimError`
-        when the position is out of reach.
+        heading: rad about the base's z axis. gripper: its joint, which the tool does not depend
+        on. Where the arm cannot point straight down it leans. Raises `SimError` when the position
+        is out of reach.
         """
+        target = np.array(position, dtype=np.float64)
         c, s = np.cos(heading), np.sin(heading)
-        rotation = np.array([[0.0, -s, c], [0.0, c, s], [-1.0, 0.0, 0.0]])
-        target = mink.SE3.from_rotation_and_translation(
-            mink.SO3.from_matrix(rotation), np.array(position, dtype=np.float64)
-        )
-        self._task.set_target(target)
+        rotation = mink.SO3.from_matrix(np.array([[0.0, -s, c], [0.0, c, s], [-1.0, 0.0, 0.0]]))
+        self._task.set_target(mink.SE3.from_rotation_and_translation(rotation, target))
         qpos = np.zeros(self._model.nq)
-        qpos[self._qpos] = near
+        qpos[self._qpos] = self._first_guess(target, heading)
         self._configuration.update(qpos)
         for _ in range(MAX_ITERATIONS):
             error = self._task.compute_error(self._configuration)
@@ -80,13 +88,27 @@ class ToolKinematics:
                 self._configuration, [self._task], dt=1.0, solver="daqp", damping=1e-9, limits=self._limits
             )
             self._configuration.integrate_inplace(velocity, 1.0)
-        if np.linalg.norm(self._task.compute_error(self._configuration)[:3]) > 5 * POSITION_TOLERANCE:
-            raise SimError(f"tool position: expected one within reach, got {np.round(position, 3).tolist()}")
+            if np.abs(velocity).max() < STALLED:
+                break
+        far = np.linalg.norm(self._task.compute_error(self._configuration)[:3])
+        if far > REACH_TOLERANCE:
+            raise SimError(f"tool position: expected one within reach, got {np.round(target, 3).tolist()}")
         joints: Vector = self._configuration.q[self._qpos].copy()
+        joints[self._gripper] = gripper
         return joints
 
+    def _first_guess(self, target: Vector, heading: float) -> Vector:
+        """The ready pose turned towards `target`, its tool turned to `heading`; (n_joints,)."""
+        guess = self._ready.copy()
+        away = target[:2] - self._pan_axis[:2]
+        guess[self._pan] = -np.arctan2(away[1], away[0]) * self._pan_sign
+        turn = heading - self.heading(guess)
+        guess[self._roll] = (turn + np.pi) % (2 * np.pi) - np.pi
+        within: Vector = np.clip(guess, self._lower, self._upper)
+        return within
+
     def sag(self, joints: Vector) -> Vector:
-        """How far gravity pulls each joint below its servo's goal when at rest at `joints`, (n_joints,) rad."""
+        """How far gravity pulls each joint off its servo's goal at rest at `joints`, (n_joints,) rad."""
         self._data.qpos[self._qpos] = joints
         self._data.qvel[:] = 0.0
         mujoco.mj_forward(self._model, self._data)

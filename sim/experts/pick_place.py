@@ -1,12 +1,13 @@
 """The scripted demonstrator of PickPlace: no two of its episodes are alike."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardware.robot import ObjectPose
 from hardware.spec import RobotSpec
+from sim.errors import SimError
 from sim.experts.contract import ExpertAction
 from sim.experts.noise import EXECUTION_NOISE, Knock, SmoothNoise
 from sim.experts.path import JointPath
@@ -81,6 +82,13 @@ class PickPlaceExpert:
     # -- the script: every yield is the reference of one action step --------------------------
 
     def _play(self) -> Iterator[Vector]:
+        try:
+            yield from self._pick_and_place()
+        except SimError:  # the cube rolled out of reach
+            pass
+        self._done = True
+
+    def _pick_and_place(self) -> Iterator[Vector]:
         while not self._placed():
             yield from self._follow(self._approach())
             self._calm = 0.3
@@ -92,7 +100,6 @@ class PickPlaceExpert:
                 yield from self._grip(OPEN, 0.20)
             self._calm = 1.0
         yield from self._follow(self._retreat())
-        self._done = True
 
     def _follow(self, path: JointPath) -> Iterator[Vector]:
         gone = 0.0
@@ -126,25 +133,31 @@ class PickPlaceExpert:
     # -- paths ------------------------------------------------------------------------------
 
     def _approach(self) -> JointPath:
+        """To the cube by the first way, in random order, whose every point is within reach."""
         cube = np.array(self._objects["cube"].position)
         heading = self._grasp_heading()
-        grasp = self._solve(cube, heading, self._reference, self._rng.choice([OPEN, NARROW]))
+        gripper = float(self._rng.choice([OPEN, NARROW]))
+        grasp = self._solve(cube, heading, gripper)
         knots = [self._reference]
-        if self._tool_height() < HOVER - 0.03:
-            knots.append(self._solve(self._tool() + [0, 0, HOVER], heading, grasp, OPEN))
-        if self._rng.random() < 0.5:  # from above
-            over = self._rng.uniform(0.9, 1.2) * HOVER
-            offsets = [(0.0, 0.0, over), (0.0, 0.0, 0.5 * over)]
-        else:  # in an arc, along the fingers' faces so that the cube passes between them
-            side = self._rng.choice([-1.0, 1.0]) * self._rng.uniform(0.04, 0.06)
-            x, y = -side * np.sin(heading), side * np.cos(heading)
-            offsets = [(x, y, 0.9 * HOVER), (0.55 * x, 0.55 * y, 0.5 * HOVER)]
-        knots += [self._solve(cube + offset, heading, grasp, grasp[self._gripper]) for offset in offsets]
-        return JointPath([*knots, grasp], self._speed)
+        if self._tool()[2] < HOVER:
+            knots.append(self._solve(self._tool() + np.array([0, 0, HOVER]), heading, gripper))
+        over = self._rng.uniform(0.9, 1.2) * HOVER
+        side = self._rng.uniform(0.04, 0.06) * np.array([-np.sin(heading), np.cos(heading), 0.0])
+        up = np.array([0.0, 0.0, over])
+        # In an arc along the fingers' faces, so that the cube passes between them, or straight from above.
+        ways = [(up + side, 0.55 * (up + side)), (up - side, 0.55 * (up - side)), (up, 0.5 * up)]
+        for way in self._rng.choice(3, size=3, replace=False, p=[0.25, 0.25, 0.5]):
+            try:
+                between = [self._solve(cube + offset, heading, gripper) for offset in ways[way]]
+            except SimError:
+                continue
+            return JointPath([*knots, *between, grasp], self._speed)
+        raise SimError("grasp: no way to the cube is within reach")
 
     def _carry(self) -> JointPath:
         here, place = self._tool(), np.array(self._objects["bin"].position)
-        goal = place + [*self._rng.uniform(-0.012, 0.012, 2), self._rng.uniform(1.0, 1.2) * RELEASE]
+        aim = (*self._rng.uniform(-0.012, 0.012, 2), self._rng.uniform(1.0, 1.2) * RELEASE)
+        goal = place + np.array(aim)
         height = self._rng.uniform(1.0, 1.3) * CARRY
         heading = self._heading(self._reference)
         turned = heading + self._rng.uniform(-0.5, 0.5)
@@ -152,28 +165,22 @@ class PickPlaceExpert:
         points = [(here, heading, height - 0.02), (middle, turned, height), (goal, turned, height)]
         knots = [self._reference]
         for (x, y, _), yaw, z in points:
-            knots.append(self._solve([x, y, z], yaw, knots[-1], SQUEEZE))
-        knots.append(self._solve(goal, turned, knots[-1], SQUEEZE))
+            knots.append(self._solve([x, y, z], yaw, SQUEEZE))
+        knots.append(self._solve(goal, turned, SQUEEZE))
         return JointPath(knots, self._speed)
 
     def _retreat(self) -> JointPath:
-        above = self._solve(
-            self._tool() + [0, 0, 0.05], self._heading(self._reference), self._reference, OPEN
-        )
+        tool = self._tool() + np.array([0, 0, 0.05])
+        above = self._solve(tool, self._heading(self._reference), OPEN)
         return JointPath([self._reference, above], self._speed)
 
-    def _solve(self, position: Vector | list[float], heading: float, near: Vector, gripper: float) -> Vector:
-        joints = self._kinematics.looking_down(position, heading, near)
-        joints[self._gripper] = gripper
-        return joints
+    def _solve(self, position: Vector | Sequence[float], heading: float, gripper: float) -> Vector:
+        return self._kinematics.looking_down(position, heading, gripper)
 
     # -- what it sees -----------------------------------------------------------------------
 
     def _tool(self) -> Vector:
         return self._kinematics.tool_position(self._reference)
-
-    def _tool_height(self) -> float:
-        return float(self._tool()[2])
 
     def _heading(self, joints: Vector) -> float:
         """Where the tool's z axis points when the tool looks down."""
@@ -182,7 +189,7 @@ class PickPlaceExpert:
     def _grasp_heading(self) -> float:
         """One of the cube's four face directions that the wrist can reach without turning far."""
         cube = self._objects["cube"]
-        straight = self._solve(cube.position, 0.0, self._reference, OPEN)
+        straight = self._solve(cube.position, 0.0, OPEN)
         level = -straight[self._roll]  # the heading at which the wrist is not turned at all
         yaw = yaw_of(cube.quaternion)
         turns = (yaw + np.arange(4) * np.pi / 2 - level + np.pi) % (2 * np.pi) - np.pi

@@ -1,6 +1,7 @@
 """Arm models: one MJCF a robot, and the places on it that every model must offer."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,9 @@ class ArmModel:
     camera: tuple[float, float, float]
     camera_target: tuple[float, float, float]
     camera_fovy_deg: float
+    pan: str  # the joint that turns the whole arm about z
+    roll: str  # the joint that turns the tool about its own x axis
+    ready: Mapping[str, float]  # rad, tool looking down in front of the arm: where searches begin
 
 
 ARMS = {
@@ -40,6 +44,9 @@ ARMS = {
         camera=(0.020, 0.055, 0.020),
         camera_target=(0.105, 0.0, 0.008),
         camera_fovy_deg=75.0,
+        pan="shoulder_pan",
+        roll="wrist_roll",
+        ready={"shoulder_lift": -0.4, "elbow_flex": 0.6, "wrist_flex": 1.37},
     )
 }
 
