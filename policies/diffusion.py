@@ -26,12 +26,13 @@ class Diffusion:
     """Draws of (noise, t) for each encoded observation in a training batch."""
 
     def loss(self, net: Net, features: Tensor, chunk: Tensor) -> Tensor:
-        k = self.samples_per_observation
-        features, clean = features.repeat(k, 1), chunk.repeat(k, 1, 1)
+        k, steps = self.samples_per_observation, self.num_train_timesteps
+        clean = chunk.expand(k, -1, -1, -1)  # (K, B, H, A)
         noise = torch.randn_like(clean)
-        t = torch.randint(0, self.num_train_timesteps, (len(clean),), device=clean.device)
-        noisy = _scheduler("DDPMScheduler", self.num_train_timesteps).add_noise(clean, noise, t)
-        tau = (1 - t / self.num_train_timesteps).unsqueeze(1).expand(-1, clean.shape[1])
+        # One t a draw, from K even strata: less variance, and the net sees K times, not K * B.
+        t = ((torch.arange(k) + torch.rand(k)) / k * steps).long().to(chunk.device)
+        noisy = _scheduler("DDPMScheduler", steps).add_noise(clean, noise, t)
+        tau = (1 - t / steps).view(k, 1, 1).expand(-1, -1, chunk.shape[1])  # (K, 1, H)
         return (net(noisy, tau, features) - noise).square().mean()
 
     def sample(

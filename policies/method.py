@@ -6,7 +6,8 @@ from typing import Protocol
 
 from torch import Tensor
 
-Net = Callable[[Tensor, Tensor, Tensor], Tensor]  # (x (B, H, A), tau (B, H), features (B, D)) -> (B, H, A)
+# (x (..., B, H, A), tau (..., B or 1, H), features (B, D)) -> (..., B, H, A): several draws an observation
+Net = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
