@@ -20,7 +20,8 @@ from hardware.safety.stop_plan import StopPlan, end_displacement, extremes, plan
 
 ROUNDING = 1e-10  # relative; a reference exactly at a limit differs from it by rounding
 ULP = 2e-15  # rad or m; what adding up a plan's positions may be off by
-GRID = 17  # candidate jerks an approach looks at
+GRID = 9  # candidate jerks an approach looks at; 17 gain nothing (2,000 random moves)
+BLOCK = 512  # elements looked at together, so that the candidates stay in the cache
 OVERSHOOT_COST = 4.0  # a rest beyond the goal by x is as bad as one short of it by 4 x
 Index = NDArray[np.intp]
 
@@ -113,8 +114,9 @@ class Limiter:
         p = goal
         if not taken.all():
             p, v, a = np.where(taken, p, 0.0), np.where(taken, v, 0.0), np.where(taken, a, 0.0)
-            search = np.flatnonzero(~taken & ~braking)
-            if len(search):
+            searched = np.flatnonzero(~taken & ~braking)
+            for start in range(0, len(searched), BLOCK):
+                search = searched[start : start + BLOCK]
                 found, jerk, rest = self._approach(search, goal[search], speed[search])
                 chosen = search[found]
                 self._rest[chosen] = rest[found]
@@ -216,11 +218,14 @@ def _safe(p: Vector, v: Vector, a: Vector, plan: StopPlan, limits: Limits) -> Ma
     """Whether the state (p, v, a) and the whole of its stop plan keep the limits."""
     fastest, turn = extremes(v, a, plan)
     end = end_displacement(v, a, plan)
-    up, down = np.maximum(limits.upper - p, 0.0) + ULP, np.maximum(p - limits.lower, 0.0) + ULP
+    up, down = limits.upper - p, limits.lower - p
     most = np.maximum(np.abs(v), np.abs(fastest))
     safe = plan.valid & (np.abs(a) <= limits.acceleration * (1 + ROUNDING))
     safe &= most <= limits.velocity * (1 + ROUNDING)
-    safe &= (np.maximum(end, turn) <= up) & (np.minimum(end, turn) >= -down)
+    safe &= (turn <= np.maximum(up, 0.0) + ULP) & (turn >= np.minimum(down, 0.0) - ULP)
+    # From outside the position limits a plan may not come in and turn back out.
+    safe &= end <= np.maximum(up, np.minimum(turn, 0.0)) + ULP
+    safe &= end >= np.minimum(down, np.maximum(turn, 0.0)) - ULP
     return safe
 
 
