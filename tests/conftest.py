@@ -1,8 +1,12 @@
 """What every test shares: a ROS domain of its own, this host only, and the supporting modules."""
 
 import os
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 TESTS = Path(__file__).parent
 sys.path.insert(0, str(TESTS))
@@ -15,3 +19,15 @@ os.environ.setdefault("LP_NUM_THREADS", "1")  # the software renderer's threads 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 SHARED_DATA = TESTS.parent.parent / "shared" / "data"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 3 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

@@ -81,7 +81,6 @@ class Recorder:
         calibration_hash: str = "",
         min_free_bytes: int = 500_000_000,
         max_episode_s: float = 60.0,
-        reserve_bytes: int = RESERVE_BYTES,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.spec = spec
@@ -91,7 +90,8 @@ class Recorder:
         self._calibration_hash = calibration_hash
         self._min_free_bytes = min_free_bytes
         self._max_episode_s = max_episode_s
-        self._reserve_bytes = reserve_bytes
+        # kept aside to close a file whole: the most a summary takes, less on a small disk
+        self._reserve_bytes = min(RESERVE_BYTES, max(RESERVE_BYTES // 16, min_free_bytes))
         self._on_change = on_change
         self._rate = estimated_rate(spec)
         self._queue: deque[Message] = deque()
@@ -129,7 +129,11 @@ class Recorder:
                 "started": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
             }
             path = self.folder.episode_path(self._index)
-            writer = RawLogWriter(path, info, reserve_bytes=self._reserve_bytes)
+            try:
+                writer = RawLogWriter(path, info, reserve_bytes=self._reserve_bytes)
+            except DiskFullError as error:
+                self._reason = f"disk full: {error}"
+                raise
             now = time.time_ns()
             for channel, data, _, published in self._latched.values():
                 writer.write(channel, data, now, published)

@@ -76,5 +76,5 @@ def _check(description: Path, spec: RobotSpec) -> None:
     differing = [key for key in mine if json.dumps(mine[key]) != json.dumps(robot.get(key))]
     raise DatasetError(
         f"expected recordings of robot {spec.name!r} ({spec.hash}) in {description.parent}, they are of "
-        f"{robot.get('name')!r} ({text.get('robot_hash')}), different in {', '.join(differing)}; name a new one"
+        f"{robot.get('name')!r} ({text.get('robot_hash')}); different: {', '.join(differing)}"
     )

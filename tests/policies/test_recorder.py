@@ -124,7 +124,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is a file"):
         Recorder(other / "thesis.tex", SPEC)
     Recorder(tmp_path / "raw", SPEC).close()
-    with pytest.raises(DatasetError, match="different in cameras"):
+    with pytest.raises(DatasetError, match="different: cameras"):
         Recorder(tmp_path / "raw", SPEC.with_cameras(width=224, height=224))
     assert sorted(p.name for p in other.iterdir()) == ["thesis.tex"]
 
@@ -151,7 +151,6 @@ def test_a_disk_that_fills_ends_the_episode_whole(small_disk: Path) -> None:
         SPEC,
         min_free_bytes=300_000,
         max_episode_s=0.1,
-        reserve_bytes=500_000,
         on_change=lambda: changed.append(recorder.status.reason),
     )
     recorder.start("t")

@@ -1,0 +1,184 @@
+"""recorder_node as a process of its own, recording a graph that really publishes."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import rclpy
+from rosbags.highlevel import AnyReader
+from std_msgs.msg import Bool
+from support.graph import FakeArm, start_node, wait_for
+
+from hardware.spec import load_spec
+from policies.data import cdr
+from policies.data.raw_log import EPISODE, RESULT
+from policies.data.raw_log_reader import read_raw_log
+from policies.data.recorder import Recorder
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture(scope="module")
+def arm() -> Iterator[FakeArm]:
+    rclpy.init()
+    made = FakeArm()
+    yield made
+    made.close()
+    rclpy.shutdown()
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts recorder_node; whatever still runs at the end is killed."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def begin(folder: Path, **parameters: object) -> "subprocess.Popen[str]":
+        given = {"folder": folder, "cameras": "front", "min_free_mb": 1.0, **parameters}
+        processes.append(start_node("recorder_node", **given))
+        return processes[-1]
+
+    yield begin
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def begin_episode(arm: FakeArm) -> None:
+    """Discovery takes a moment: the recorder refuses to start before it hears every sensor."""
+    wait_for(lambda: arm.call("episode/start").success, 20.0, "episode/start")
+
+
+def end(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+    return process.returncode, output
+
+
+def test_an_episode_holds_every_frame_and_its_labels(arm: FakeArm, start: Start, tmp_path: Path) -> None:
+    process = start(tmp_path / "raw", operator="ada", calibration_hash="c0ffee")
+    begin_episode(arm)
+    first = len(arm.frame_stamps)
+    time.sleep(2.0)
+    arm.success.publish(Bool(data=True))
+    last = len(arm.frame_stamps)
+    time.sleep(0.3)
+    saved = arm.call("episode/save")
+    assert saved.success, saved.message
+    assert end(process)[0] == 0
+    path = Path(saved.message)
+    log = read_raw_log(path)
+    pictures = log.topic("front/image_raw/compressed")
+    assert pictures is not None
+    recorded = [cdr.stamp_ns(p) for p in pictures.payloads]
+    assert set(arm.frame_stamps[first:last]) <= set(recorded)
+    assert len(recorded) == len(set(recorded))
+    joints = [cdr.stamp_ns(p) for p in log.topics["/joint_states"].payloads]
+    assert joints == list(range(joints[0], joints[-1] + 1, 10_000_000))
+    info, result = log.metadata[EPISODE], log.metadata[RESULT]
+    assert (info["task"], info["operator"], info["calibration_hash"]) == (
+        "put the cube in the bin",
+        "ada",
+        "c0ffee",
+    )
+    assert info["robot_hash"] == load_spec("so101").with_cameras(("front",)).hash
+    assert (result["success"], result["missing_front"], result["dropped_messages"]) == ("true", "0", "0")
+    with AnyReader([path]) as reader:  # every message of every topic can be decoded by others
+        topics = {c.topic for c, _, data in reader.messages() if reader.deserialize(data, c.msgtype)}
+    assert {"/joint_states", "/executed_action", "/task/instruction", "/task/success"} <= topics
+
+
+def test_discard_rerecord_and_the_latched_state(arm: FakeArm, start: Start, tmp_path: Path) -> None:
+    process = start(tmp_path / "raw")
+    begin_episode(arm)
+    wait_for(lambda: json.loads(arm.states[-1])["state"] == "recording", 5.0, "state recording")
+    assert not arm.call("episode/start").success
+    assert arm.call("episode/rerecord").success
+    assert arm.call("episode/discard").success
+    wait_for(lambda: json.loads(arm.states[-1])["state"] == "idle", 5.0, "state idle")
+    assert "none is being recorded" in arm.call("episode/save").message
+    assert json.loads(arm.states[-1])["index"] == 0
+    assert end(process)[0] == 0
+    assert [p.name for p in (tmp_path / "raw").iterdir()] == ["recording.json"]
+
+
+def test_a_killed_recording_is_recovered_at_the_next_start(
+    arm: FakeArm, start: Start, tmp_path: Path
+) -> None:
+    folder = tmp_path / "raw"
+    process = start(folder)
+    begin_episode(arm)
+    time.sleep(0.5)
+    assert arm.call("episode/save").success
+    begin_episode(arm)
+    time.sleep(1.5)
+    process.kill()
+    killed_ns = time.time_ns()
+    process.wait()
+    process = start(folder)
+    begin_episode(arm)
+    assert arm.call("episode/save").success
+    code, output = end(process)
+    assert code == 0
+    assert "recovered a recording" in output
+    assert read_raw_log(folder / "episode_000000.mcap").whole
+    copy = read_raw_log(folder / "episode_000001.recovered.mcap")
+    assert copy.whole
+    assert 0 < killed_ns - copy.topics["/joint_states"].log_times[-1] < 1e9
+    assert (folder / "episode_000002.mcap").exists()
+
+
+def test_no_room_is_said_and_recording_does_not_start(arm: FakeArm, start: Start, tmp_path: Path) -> None:
+    arm.diagnostics.clear()
+    process = start(tmp_path / "raw", min_free_mb=1e9)
+    wait_for(lambda: "disk full" in arm.call("episode/start").message, 20.0, "disk full")
+
+    def said() -> bool:
+        statuses = [s for m in list(arm.diagnostics) for s in m.status if s.name.endswith("recorder_node")]
+        return any(s.level == b"\x02" and "disk full" in s.message for s in statuses)
+
+    wait_for(said, 10.0, "diagnostics say why")
+    assert end(process)[0] == 0
+
+
+def test_a_filling_disk_ends_the_episode_whole(arm: FakeArm, start: Start, small_disk: Path) -> None:
+    process = start(small_disk / "raw", min_free_mb=0.3, max_episode_s=1.0)
+    begin_episode(arm)
+    wait_for(lambda: "disk full" in json.loads(arm.states[-1])["reason"], 30.0, "disk full")
+    assert json.loads(arm.states[-1])["state"] == "idle"
+    assert end(process)[0] == 0
+    log = read_raw_log(small_disk / "raw" / "episode_000000.mcap")
+    assert log.whole
+    assert log.metadata[RESULT]["ended"] == "disk full"
+
+
+def test_sigint_keeps_the_running_episode(arm: FakeArm, start: Start, tmp_path: Path) -> None:
+    process = start(tmp_path / "raw")
+    begin_episode(arm)
+    time.sleep(0.3)
+    assert end(process)[0] == 0
+    log = read_raw_log(tmp_path / "raw" / "episode_000000.mcap")
+    assert log.metadata[RESULT]["ended"] == "interrupted"
+
+
+def test_bad_input_is_one_line_and_exit_code_2(start: Start, tmp_path: Path) -> None:
+    Recorder(tmp_path / "other", load_spec("so101")).close()
+    before = {p: p.read_bytes() for p in (tmp_path / "other").iterdir()}
+    for expected, process in {
+        "different: cameras": start(tmp_path / "other"),
+        "unknown robot 'so100'": start(tmp_path / "raw", robot="so100"),
+        "unknown camera 'rear'": start(tmp_path / "raw", cameras="rear"),
+        "max_episode_s": start(tmp_path / "raw", max_episode_s=-1.0),
+    }.items():
+        output, _ = process.communicate(timeout=30)
+        assert process.returncode == 2, output
+        lines = [line for line in output.splitlines() if line.startswith("error: ")]
+        assert len(lines) == 1
+        assert expected in lines[0]
+        assert "Traceback" not in output
+    assert not (tmp_path / "raw").exists()
+    assert {p: p.read_bytes() for p in (tmp_path / "other").iterdir()} == before
