@@ -23,6 +23,7 @@ class List:
     folder: Folder = Path(".")
 
     def run(self) -> None:
+        from rich.box import SIMPLE_HEAD
         from rich.console import Console
         from rich.table import Table
 
@@ -30,7 +31,8 @@ class List:
         if not summaries:
             print(f"no LeRobotDataset v3.0 below {self.folder}")
             return
-        table = Table("dataset", "robot", "episodes", "minutes", "Hz", "cameras", "success", "MB", "task")
+        columns = ("dataset", "robot", "episodes", "minutes", "Hz", "cameras", "success", "MB", "task")
+        table = Table(*columns, box=SIMPLE_HEAD)
         for s in summaries:
             name = str(s.root.relative_to(self.folder)) if s.root != self.folder else s.root.resolve().name
             if s.problem:

@@ -54,7 +54,7 @@ def summarise(root: Path) -> Summary:
         episodes=len(dataset.episodes),
         seconds=sum(episode.length for episode in dataset.episodes) / dataset.fps,
         fps=dataset.fps,
-        cameras=", ".join(_camera(dataset, key) for key in dataset.cameras),
+        cameras=", ".join(key.removeprefix(layout.IMAGES) for key in dataset.cameras),
         tasks=dataset.tasks,
         success=success_rate(dataset),
         megabytes=size_of(root) / 2**20,
@@ -71,8 +71,3 @@ def size_of(root: Path) -> int:
     """Bytes of a dataset without its cache."""
     files = (path for name in ("meta", "data", "videos") for path in (root / name).rglob("*"))
     return sum(path.stat().st_size for path in files if path.is_file())
-
-
-def _camera(dataset: DatasetFiles, key: str) -> str:
-    height, width = (int(n) for n in dataset.features[key]["shape"][:2])
-    return f"{key.removeprefix(layout.IMAGES)} {width}x{height}"

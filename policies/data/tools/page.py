@@ -122,8 +122,9 @@ def _ranges(dataset: DatasetFiles, vectors: dict[str, NDArray[np.float32]]) -> s
             rows.append(
                 f"<tr><td>{escape(key)}</td><td>{escape(name)}</td>{cells}<td class=bar>{bar}</td></tr>"
             )
-    head = "".join(
-        f"<th>{name}</th>" for name in ("feature", "entry", "min", "q01", "median", "q99", "max", "")
+    head = "<th>feature</th><th>entry</th>"
+    head += (
+        "".join(f"<th class=n>{name}</th>" for name in ("min", "q01", "median", "q99", "max")) + "<th></th>"
     )
     return f"<div class=scroll><table><tr>{head}</tr>{''.join(rows)}</table></div>"
 

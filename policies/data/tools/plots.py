@@ -6,8 +6,8 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-WIDTH, HEIGHT = 300, 96
-LEFT, RIGHT, TOP, BOTTOM = 40, 6, 8, 16  # room for the axis labels
+WIDTH, HEIGHT = 380, 112
+LEFT, RIGHT, TOP, BOTTOM = 40, 8, 20, 16  # room for the title and the axis labels
 MAX_POINTS = 300  # more points than pixels only make the page large
 
 
@@ -22,7 +22,7 @@ def line_plot(
     end = max(float(time_s[-1]), 1e-6)
     step = max(1, len(time_s) // MAX_POINTS)
     x = LEFT + time_s[::step] / end * (WIDTH - LEFT - RIGHT)
-    parts = [_axes(title, low, high, f"{end:.1f} s")]
+    parts = [_axes(title, f"{low:.2f}", f"{high:.2f}", f"{end:.1f} s")]
     for style, values in lines:
         y = TOP + (high - values[::step]) / (high - low) * (HEIGHT - TOP - BOTTOM)
         points = " ".join(f"{a:.0f},{b:.1f}" for a, b in zip(x, y, strict=True))
@@ -37,7 +37,7 @@ def histogram(title: str, values: NDArray[np.float64], unit: str, n_bins: int = 
         low, high = low - 0.5, high + 0.5
     counts, _ = np.histogram(values, bins=n_bins, range=(low, high))
     width = (WIDTH - LEFT - RIGHT) / n_bins
-    parts = [_axes(title, 0, int(counts.max()), f"{high:.3g} {unit}", f"{low:.3g}")]
+    parts = [_axes(title, "0", str(counts.max()), f"{high:.4g} {unit}", f"{low:.4g}")]
     for i, count in enumerate(counts):
         height = count / counts.max() * (HEIGHT - TOP - BOTTOM)
         parts.append(
@@ -52,7 +52,7 @@ def range_bar(low: float, q01: float, q99: float, high: float, outer: tuple[floa
     span = max(outer[1] - outer[0], 1e-9)
 
     def x(value: float) -> float:
-        return 2 + (value - outer[0]) / span * 156
+        return 2 + (value - outer[0]) / span * 316
 
     return _svg(
         [
@@ -60,19 +60,19 @@ def range_bar(low: float, q01: float, q99: float, high: float, outer: tuple[floa
             f'<rect class="bar" x="{x(q01):.1f}" y="3" height="8" rx="2" '
             f'width="{max(1.0, x(q99) - x(q01)):.1f}"/>',
         ],
-        160,
+        320,
         14,
     )
 
 
-def _axes(title: str, low: float, high: float, x_end: str, x_begin: str = "0") -> str:
+def _axes(title: str, low: str, high: str, x_end: str, x_begin: str = "0") -> str:
     bottom = HEIGHT - BOTTOM
     return (
-        f'<text class="title" x="{LEFT + 4}" y="{TOP + 6}">{escape(title)}</text>'
+        f'<text class="title" x="{LEFT}" y="13">{escape(title)}</text>'
         f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}"/>'
         f'<line class="axis" x1="{LEFT}" x2="{LEFT}" y1="{TOP}" y2="{bottom}"/>'
-        f'<text class="tick end" x="{LEFT - 4}" y="{TOP + 6}">{high:.3g}</text>'
-        f'<text class="tick end" x="{LEFT - 4}" y="{bottom}">{low:.3g}</text>'
+        f'<text class="tick end" x="{LEFT - 4}" y="{TOP + 6}">{high}</text>'
+        f'<text class="tick end" x="{LEFT - 4}" y="{bottom}">{low}</text>'
         f'<text class="tick" x="{LEFT}" y="{HEIGHT - 4}">{x_begin}</text>'
         f'<text class="tick end" x="{WIDTH - RIGHT}" y="{HEIGHT - 4}">{escape(x_end)}</text>'
     )

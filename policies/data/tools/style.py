@@ -19,7 +19,7 @@ p { margin: 4px 0 8px; }
 .tiles b { display: block; font-size: 20px; white-space: nowrap; }
 .tiles span, .dim, .camera, figcaption { color: var(--dim); }
 .tasks { margin: 14px 0 0; padding-left: 20px; }
-.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); gap: 8px; }
+.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: 8px; }
 .plots svg { width: 100%; background: var(--card); border: 1px solid var(--line); border-radius: 8px; }
 article { margin: 12px 0; padding: 14px; background: var(--card); border: 1px solid var(--line);
   border-radius: 10px; }
@@ -34,8 +34,9 @@ figcaption { font-size: 11px; text-align: center; }
 table { width: 100%; border-collapse: collapse; background: var(--card); font-size: 14px; }
 th, td { padding: 4px 10px; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
 th { color: var(--dim); font-weight: 500; }
-td.n { text-align: right; font-variant-numeric: tabular-nums; }
-td.bar svg { width: 160px; vertical-align: middle; }
+th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; }
+td.bar { width: 40%; }
+td.bar svg { width: 100%; max-width: 420px; vertical-align: middle; }
 .good, .bad, .note { padding: 1px 8px; border-radius: 9px; font-size: 12px; }
 .good { color: var(--card); background: var(--good); }
 .bad { color: var(--card); background: var(--bad); }
