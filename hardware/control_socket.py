@@ -44,7 +44,8 @@ class ControlSocketServer:
     """Serves a `Simulated` world in a thread of its own until `close`.
 
     `run` executes a function in the thread that owns the world and gives its result
-    (`lambda f: f()` where there is only one thread); `reset` does what a reset needs.
+    (`lambda f: f()` where there is only one thread); `reset`, called in any
+        thread, does what a reset needs beside the world's own.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class ControlSocketServer:
         self.path = path
         self._world = world
         self._run = run
-        self._reset = reset or world.reset
+        self._reset = reset or (lambda seed: str(run(lambda: world.reset(seed))))
         self._clients: list[socket.socket] = []
         self._listener = _listen(path)
         self._thread = threading.Thread(target=self._accept, name="control-socket", daemon=True)
@@ -97,7 +98,7 @@ class ControlSocketServer:
                 seed = request.get("seed")
                 if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
                     return {"error": f"reset: expected a seed of 0 or more, got {seed!r}"}
-                return {"result": {"instruction": self._run(lambda: self._reset(seed))}}
+                return {"result": {"instruction": self._reset(seed)}}
             if verb == "state":
                 return {"result": self._run(self._state)}
             return {"error": unknown("verb", str(verb), VERBS)}

@@ -10,6 +10,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from hardware.control.loop import ControlLoop
 from limber_nodes import conversions, qos
+from limber_nodes.teleop_gate import TeleopGate
 
 ANSWER_S = 1.0  # the loop empties its inbox every tick; a longer silence means that it does not run
 
@@ -18,8 +19,9 @@ class RobotInputs:
     """Subscriptions `action_chunk`, `action_correction`, `teleop/joint_command`; services
     `arm`, `stop`, `park`, `release`. What cannot be read as a message is refused and counted."""
 
-    def __init__(self, node: Node, loop: ControlLoop) -> None:
+    def __init__(self, node: Node, loop: ControlLoop, gate: TeleopGate) -> None:
         self._node = node
+        self._gate = gate
         self._loop = loop
         self._subscriptions = [
             node.create_subscription(JointTrajectory, "action_chunk", self._on_chunk, qos.EVENTS),
@@ -59,12 +61,14 @@ class RobotInputs:
 
     def _on_teleop(self, message: JointState) -> None:
         self._loop.offer_teleop(message.name, conversions.joint_arrays(message)[0])
+        self._gate.answer(conversions.stamp_ns(message.header.stamp))
 
     def _refuse(self, reason: str) -> None:
         self._loop.call(lambda: self._loop.counters.refuse(reason))
 
     def _service(self, name: str, verb: Callable[[], None]) -> Callable[..., Trigger.Response]:
         def answer(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            self._gate.release()
             verb()
             done: threading.Event = self._loop.call(lambda: None)  # in turn, so after the verb
             response.success = done.wait(ANSWER_S)

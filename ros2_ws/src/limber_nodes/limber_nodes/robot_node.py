@@ -11,7 +11,7 @@ from typing import Any
 
 from std_msgs.msg import String
 
-from hardware.control.clock import Clock, MonotonicClock, PhysicsClock
+from hardware.control.clock import NS, Clock, MonotonicClock, PhysicsClock
 from hardware.control.loop import ControlLoop, Mode
 from hardware.control_socket import ControlSocketServer, default_path
 from hardware.errors import HardwareError
@@ -27,6 +27,7 @@ from limber_nodes.robot_inputs import ANSWER_S, RobotInputs
 from limber_nodes.robot_publisher import RobotPublisher
 from limber_nodes.robots import RobotSettings, make_robot, robot_spec
 from limber_nodes.spin import run_node
+from limber_nodes.teleop_gate import TeleopGate
 
 STOP_S = 1.0  # an arm at full speed has stopped well before
 
@@ -55,12 +56,13 @@ class RobotNode:
             min_remaining=self.settings.min_remaining,
             plan_length=self.settings.plan_length,
         )
-        if isinstance(clock, PhysicsClock):
-            self._serve_world(clock)
+        self.gate = TeleopGate(NS // self.spec.action_hz)
         self.publisher = RobotPublisher(self.node, self.loop, with_clock=self.world is not None)
-        self.inputs = RobotInputs(self.node, self.loop)
+        self.inputs = RobotInputs(self.node, self.loop, self.gate)
         self.meter = PeriodMeter(0.0 if math.isinf(speed) else self.spec.control_dt / speed)
         self.loop.observers += [lambda _report: self.meter.tick(), self.publisher]
+        if isinstance(clock, PhysicsClock):
+            self._serve_world(clock)
         self.description = self.node.create_publisher(String, "robot_description", qos.LATCHED)
 
     def activate(self) -> None:
@@ -127,12 +129,15 @@ class RobotNode:
             self.feed = CameraFeed(self.spec, self.settings, ros_arguments)
             self.robot.add_frame_listener(self.feed.push)  # type: ignore[attr-defined]
             clock.add_gate(self.feed.gate)
+        self.loop.observers.append(self.gate.observe)
+        clock.add_gate(self.gate.gate)
         path = self.settings.control_socket or default_path(self.node.get_namespace())
         self.socket = ControlSocketServer(Path(path), self.world, self._in_loop, self._reset)
 
     def _reset(self, seed: int) -> str:
         instructions: list[str] = []
-        self.loop.reset_world(lambda: instructions.append(self.world.reset(seed)))
+        self.gate.release()
+        self._in_loop(lambda: self.loop.reset_world(lambda: instructions.append(self.world.reset(seed))))
         return instructions[0]
 
     def _in_loop(self, function: Callable[[], Any]) -> Any:

@@ -1,0 +1,83 @@
+"""One episode of driving: when it begins, what is commanded in each step, how it ends. No ROS."""
+
+import threading
+from collections.abc import Mapping
+from enum import Enum
+
+from hardware.control.clock import NS
+from hardware.robot import ObjectPose
+from limber_nodes.operators import Command, Operator, Vector
+
+AFTERWARDS_NS = 3 * NS // 2  # success must show this long after the operator is done
+
+
+class Outcome(str, Enum):
+    """How an episode ended."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    REPEAT = "repeat"  # the operator wants the same seed again
+    QUIT = "quit"
+
+
+class Drive:
+    """Joins the session's thread, which waits in `episode`, to the executor's, which calls `step`."""
+
+    def __init__(self, operator: Operator, timeout_s: float) -> None:
+        self._operator = operator
+        self._timeout_ns = int(timeout_s * NS)
+        self._ended = threading.Event()
+        self._objects: Mapping[str, ObjectPose] = {}
+        self._objects_stamp = -1
+        self._seed = 0
+        self._fresh_after = 0
+        self._begin: int | None = None
+        self._done_at: int | None = None
+        self.driving = False
+        self.success = False
+        self.steps = 0
+        self.outcome = Outcome.FAILURE
+
+    def episode(self, seed: int, reset_stamp_ns: int) -> Outcome:
+        """Drive until the episode has ended; objects seen up to `reset_stamp_ns` are the last episode's."""
+        self._seed, self._fresh_after = seed, reset_stamp_ns
+        self._begin = self._done_at = None
+        self._ended.clear()
+        self.outcome = Outcome.FAILURE
+        self.driving = True
+        self._ended.wait()
+        return self.outcome
+
+    def end(self, outcome: Outcome) -> None:
+        """End the running episode; from any thread."""
+        if self.driving:
+            self.outcome = outcome
+            self.driving = False
+            self._ended.set()
+
+    def close(self) -> None:
+        self.end(Outcome.QUIT)
+        self._ended.set()
+
+    def see(self, objects: Mapping[str, ObjectPose], stamp_ns: int) -> None:
+        """The task's objects as they were at `stamp_ns`."""
+        self._objects, self._objects_stamp = objects, stamp_ns
+
+    def step(self, state: Vector, key_ns: int) -> Command | None:
+        """The command for the step that begins at `key_ns` with the joints at `state` (n,); None: let go."""
+        if self._begin is None:
+            if self._objects_stamp <= self._fresh_after:
+                return None
+            self._begin, self.success = key_ns, False
+            self._operator.begin(self._seed, self._objects, state)
+        if self._operator.done and self._done_at is None:
+            self._done_at = key_ns
+        overdue = self._done_at is not None and key_ns - self._done_at >= AFTERWARDS_NS
+        if self.success:
+            self.end(Outcome.SUCCESS)
+        elif overdue or key_ns - self._begin >= self._timeout_ns:
+            self.end(Outcome.FAILURE)
+        if not self.driving:
+            return None
+        self.steps += 1
+        return self._operator.act(state, self._objects, (key_ns - self._begin) / NS)

@@ -1,0 +1,156 @@
+"""The teleoperator in the graph: a scripted expert or a person at a keyboard, and their sessions."""
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool
+from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import MarkerArray
+
+from hardware.errors import HardwareError
+from hardware.spec import load_spec
+from limber_nodes import conversions, diagnostics, qos
+from limber_nodes.managed import ManagedNode
+from limber_nodes.operators import OPERATORS, make_operator
+from limber_nodes.parameters import Parameters, param
+from limber_nodes.spin import run_node
+from limber_nodes.teleop_drive import Drive, Outcome
+from limber_nodes.teleop_session import Plan, Session, SessionClosed
+
+
+@dataclass(frozen=True)
+class TeleopSettings:
+    """Parameters of teleop_node."""
+
+    operator: str = param("expert", "who drives", choices=tuple(OPERATORS))
+    robot: str = param("so101", "name of a shipped robot spec, or path to a spec's YAML file")
+    task: str = param("PickPlace", "task that the scripted expert knows")
+    episodes: int = param(0, "episodes to save before the process ends; 0: until the operator quits", low=0)
+    first_seed: int = param(0, "task seed of the first episode; each next one adds one", low=0)
+    record: bool = param(True, "call the recorder's services around each episode")
+    timeout_s: float = param(12.0, "robot time after which an episode has failed", low=0.1)
+
+
+class TeleopNode:
+    """Answers every action step, keyed by `planned_action`'s stamp, with the operator's goal as
+    `teleop/joint_command`, and before it the execution noise, if any, as `action_correction`."""
+
+    def __init__(self, node: ManagedNode) -> None:
+        self.node = node
+        self.settings = Parameters(node, TeleopSettings).values
+        self.spec = load_spec(self.settings.robot)
+        self.operator = make_operator(self.settings.operator, self.settings.task, self.spec)
+
+    def configure(self) -> None:
+        node = self.node
+        self.drive = Drive(self.operator, self.settings.timeout_s)
+        self.state = b""
+        self.key: int | None = None  # the step that is not answered yet
+        self.command = node.create_publisher(JointState, "teleop/joint_command", qos.COMMAND)
+        self.correction = node.create_publisher(JointTrajectory, "action_correction", qos.EVENTS)
+        self.subscriptions = [
+            node.create_subscription(JointState, "joint_states", self._on_state, qos.SENSOR_IN, raw=True),
+            node.create_subscription(JointTrajectory, "planned_action", self._on_step, qos.EVENTS, raw=True),
+            node.create_subscription(MarkerArray, "task/objects", self._on_objects, qos.SENSOR_IN),
+            node.create_subscription(Bool, "task/success", self._on_success, qos.EVENTS),
+        ]
+        plan = Plan(
+            episodes=self.settings.episodes or 1_000_000_000,
+            first_seed=self.settings.first_seed,
+            record=self.settings.record,
+            attempts=2 * self.settings.episodes + 10 if self.settings.episodes else 1_000_000_000,
+        )
+        self.session = Session(node, plan, self.drive.episode, self._say)
+
+    def activate(self) -> None:
+        self.diagnostics = diagnostics.Diagnostics(self.node, self._diagnose)
+        self.thread = threading.Thread(target=self._run_session, name="session", daemon=True)
+        self.thread.start()
+
+    def deactivate(self) -> None:
+        """Silence is release: the arm holds 100 ms after the last command."""
+        self.session.close()
+        self.drive.close()
+        self.thread.join(timeout=1.0)
+        self.diagnostics.stop()
+
+    def cleanup(self) -> None:
+        for subscription in self.subscriptions:
+            self.node.destroy_subscription(subscription)
+        self.operator.close()
+
+    # -- the graph, in the executor's thread ----------------------------------------------------
+
+    def _on_state(self, message: bytes) -> None:
+        self.state = message
+        self._answer()
+
+    def _on_step(self, message: bytes) -> None:
+        self.key = conversions.raw_stamp_ns(message)
+        self._answer()
+
+    def _on_objects(self, message: MarkerArray) -> None:
+        if message.markers:
+            stamp = conversions.stamp_ns(message.markers[0].header.stamp)
+            self.drive.see(conversions.object_poses(message), stamp)
+
+    def _on_success(self, message: Bool) -> None:
+        self.drive.success = message.data
+
+    def _answer(self) -> None:
+        """Answer the step once its joint state is there, in whichever order the two came."""
+        key = self.key
+        if key is None or not self.state or conversions.raw_stamp_ns(self.state) < key:
+            return
+        self.key = None
+        if not self.drive.driving:
+            return
+        message = deserialize_message(self.state, JointState)
+        order = conversions.in_order(message.name, self.spec.joint_names)
+        command = self.drive.step(np.array(message.position)[order], key)
+        if command is None:
+            return
+        names = self.spec.joint_names
+        if command.correction is not None:
+            point = command.correction[None]
+            self.correction.publish(conversions.trajectory(names, key, point, self.spec.action_dt))
+        self.command.publish(conversions.joint_state(names, key, command.goal))
+
+    # -- the session's thread -------------------------------------------------------------------
+
+    def _run_session(self) -> None:
+        try:
+            done = self.session.run()
+        except SessionClosed:
+            return
+        except HardwareError as error:
+            self.node.get_logger().error(str(error))
+            self.node.finish(1)
+            return
+        if not done and self.drive.outcome is not Outcome.QUIT:
+            self._say("too many attempts failed")
+        self.node.finish(0 if done or self.drive.outcome is Outcome.QUIT else 1)
+
+    def _say(self, line: str) -> None:
+        print(line, flush=True)
+
+    def _diagnose(self) -> diagnostics.Status:
+        values = {
+            "operator": self.settings.operator,
+            "driving": self.drive.driving,
+            "steps": self.drive.steps,
+            "saved": self.session.saved,
+            "discarded": self.session.discarded,
+        }
+        return diagnostics.OK, "driving" if self.drive.driving else "waiting", values
+
+
+def main() -> None:
+    run_node(lambda: ManagedNode("teleop_node", TeleopNode))
+
+
+if __name__ == "__main__":
+    main()
