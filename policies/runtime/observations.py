@@ -59,7 +59,7 @@ class ObservationBuffer:
         self.cameras = tuple(cameras)
         self._max_state_age_ns = max_state_age_ns
         self._max_image_age_ns = max_image_age_ns
-        self._decode = decode
+        self.decode = decode
         self._states = _Series()
         self._images = {camera: _Series() for camera in self.cameras}
         self._changed = threading.Condition()
@@ -111,7 +111,7 @@ class ObservationBuffer:
         return Window(
             stamp_ns=stamp_ns,
             state=np.stack(states).astype(np.float32),
-            images={c: np.stack([self._decode(image) for _, image in kept]) for c, kept in images.items()},
+            images={c: np.stack([self.decode(image) for _, image in kept]) for c, kept in images.items()},
             image_stamps_ns={c: tuple(stamp for stamp, _ in kept) for c, kept in images.items()},
         )
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,8 @@ class ChunkRequester:
     step_ns: int
     execution_horizon: int
     counters: RequestCounters = field(default_factory=RequestCounters)
+    last_published_ns: int | None = None  # key of the last chunk of this epoch
+    _since_ns: int = 0
     _plan: Plan | None = None
     _last_key_ns: int | None = None
     _in_flight: bool = False
@@ -77,21 +80,25 @@ class ChunkRequester:
         """The delay to expect: the largest of the last ten counted, 1 before the first."""
         return max(self._delays, default=1)
 
-    def restart(self) -> None:
-        """A new epoch began (arm, stop, takeover): what was asked before is of no use now."""
-        self._plan = self._last_key_ns = self._published = None
+    def restart(self, since_ns: int = 0) -> None:
+        """A new epoch began at `since_ns` (arm, stop, takeover): nothing asked before is of use now."""
+        self._plan = self._last_key_ns = self._published = self.last_published_ns = None
+        self._since_ns = since_ns
 
-    def on_plan(self, plan: Plan) -> int | None:
-        """Take the robot's plan; returns the counted delay of the chunk that it shows first."""
+    def on_plan(self, plan: Plan) -> tuple[int, int] | None:
+        """Take the robot's plan. When it is the first to show the last chunk: its key and its delay."""
+        if plan.stamp_ns < self._since_ns:
+            return None
         self._plan = plan
         if self._published is None:
             return None
-        delay = self._steps(self._published.stamp_ns, plan.stamp_ns)
+        key = self._published.stamp_ns
+        delay = self._steps(key, plan.stamp_ns)
         if _shows(plan, self._published.chunk, delay):
             self._published = None
             self._delays.append(delay)
             self.counters.played += 1
-            return delay
+            return key, delay
         if self._steps(self._published.at_step_ns, plan.stamp_ns) >= ACKNOWLEDGE_STEPS:
             self._published = None
             self.counters.unplayed += 1
@@ -114,13 +121,14 @@ class ChunkRequester:
         self._last_key_ns = request.stamp_ns
         self.counters.requested += 1
 
-    def end(self, chunk: Points | None) -> None:
+    def end(self, chunk: NDArray[np.floating[Any]] | None) -> None:
         """The chunk (H, A) of the request was published; None: there was no observation for it."""
         self._in_flight = False
         if chunk is None:
             self.counters.skipped += 1
         elif self._plan is not None and self._last_key_ns is not None:
             self.counters.published += 1
+            self.last_published_ns = self._last_key_ns
             self._published = _Published(
                 self._last_key_ns, np.asarray(chunk, dtype=np.float64), self._plan.stamp_ns
             )
