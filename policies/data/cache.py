@@ -53,8 +53,16 @@ def cached_images(
     """Memory-mapped images by feature key, (N, H, W, 3) each; decodes them if `folder` is not there yet."""
     if not dataset.cameras:
         return {}
-    if not folder.is_dir():
-        _fill(dataset, folder, image_size, progress)
+    if folder.is_dir():
+        try:
+            return _map(dataset, folder)
+        except (OSError, ValueError):  # a file of the cache is gone or cut
+            shutil.rmtree(folder)
+    _fill(dataset, folder, image_size, progress)
+    return _map(dataset, folder)
+
+
+def _map(dataset: DatasetFiles, folder: Path) -> dict[str, NDArray[np.uint8]]:
     return {key: np.load(folder / f"{key}.npy", mmap_mode="r") for key in dataset.cameras}
 
 
@@ -69,8 +77,9 @@ def _fill(dataset: DatasetFiles, folder: Path, image_size: tuple[int, int] | Non
         raise DatasetError(
             f"{folder.parent}: cannot keep decoded images there ({error}); pass cache_dir"
         ) from None
+    n_frames = sum(episode.length for episode in dataset.episodes)
     try:
-        n_frames = sum(episode.length for episode in dataset.episodes)
+        _check_space(dataset, partial, n_frames, image_size)
         jobs = []
         for key in dataset.cameras:
             height, width = image_size or image_shape(dataset.features[key])
@@ -97,6 +106,20 @@ def _fill(dataset: DatasetFiles, folder: Path, image_size: tuple[int, int] | Non
                 raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _check_space(
+    dataset: DatasetFiles, folder: Path, n_frames: int, image_size: tuple[int, int] | None
+) -> None:
+    """Raise DatasetError if the disk cannot take the images: a full disk kills who writes to a map of it."""
+    sizes = [image_size or image_shape(dataset.features[key]) for key in dataset.cameras]
+    needed = sum(n_frames * height * width * 3 for height, width in sizes)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DatasetError(
+            f"{folder.parent}: expected {needed / 2**30:.1f} GiB of free disk for decoded images, got "
+            f"{free / 2**30:.1f}; pass a cache_dir elsewhere or a smaller image_size"
+        )
 
 
 def _by_file(dataset: DatasetFiles, key: str) -> list[tuple[Path, list[Episode]]]:

@@ -67,6 +67,7 @@ def load_dataset(
     """
     dataset = open_dataset(root)
     _check_lengths(dataset)
+    _check_rows(dataset)
     vectors = {key: _vector(dataset, key) for key in _vector_keys(dataset)}
     cache = Path(cache_dir) if cache_dir is not None else dataset.root / ".cache"
     images = cached_images(
@@ -96,6 +97,17 @@ def _check_lengths(dataset: DatasetFiles) -> None:
         raise DatasetError(
             f"{dataset.root}: expected at least 2 frames an episode, got fewer in {', '.join(short)}; "
             f"python -m policies dataset delete {dataset.root} {' '.join(short)} removes them"
+        )
+
+
+def _check_rows(dataset: DatasetFiles) -> None:
+    """Raise DatasetError unless the data files hold every frame once and in order."""
+    index = dataset.column("index")
+    n_frames = sum(episode.length for episode in dataset.episodes)
+    if not np.array_equal(index, np.arange(n_frames)):
+        raise DatasetError(
+            f"{dataset.root}: expected frames 0..{n_frames - 1} in order in its data files, got {len(index)} "
+            "frames or another order; the dataset is truncated or damaged"
         )
 
 

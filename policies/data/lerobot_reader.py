@@ -137,6 +137,7 @@ def open_dataset(root: str | Path) -> DatasetFiles:
     episodes = _read_episodes(root, info)
     tasks = _read_tasks(root)
     dataset = DatasetFiles(root, info, episodes, tasks)
+    _check_order(root, episodes)
     frames = sum(e.length for e in episodes)
     if (len(episodes), frames) != (info["total_episodes"], info["total_frames"]):
         raise DatasetError(
@@ -199,6 +200,18 @@ def _read_episodes(root: Path, info: dict[str, Any]) -> tuple[Episode, ...]:
         )
         for row in rows
     )
+
+
+def _check_order(root: Path, episodes: tuple[Episode, ...]) -> None:
+    """Raise DatasetError unless episodes 0, 1, ... lie one after another."""
+    first = 0
+    for number, episode in enumerate(episodes):
+        if (episode.index, episode.from_index) != (number, first) or episode.length < 1:
+            raise DatasetError(
+                f"{root}: expected episode {number} from frame {first}, got episode {episode.index} of "
+                f"{episode.length} frames from {episode.from_index}; the dataset is damaged"
+            )
+        first += episode.length
 
 
 def _read_tasks(root: Path) -> tuple[str, ...]:

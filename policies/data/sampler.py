@@ -178,6 +178,11 @@ class ChunkSampler:
                 np.take(image, observed, axis=0, out=by_camera[c], mode="clip")
         return batch
 
+    def use_buffers(self, n: int) -> None:
+        """Write batches into n buffers in turn: a batch then stays whole until n - 1 more were asked for."""
+        self._buffers = [self._new_buffer() for _ in range(n)]
+        self._next_buffer = 0
+
     def _new_buffer(self) -> Batch:
         b, t = self.batch_size, self.n_obs_steps
         images = None
