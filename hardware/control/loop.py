@@ -2,81 +2,41 @@
 
 Each tick: read the robot, choose the source (person over policy over hold), take its goal,
 add the correction, pass the SafetyFilter, send, report what was sent. Other threads only put
-things in the inbox; everything they send may be late, missing or wrong, and has an answer here.
+things in the inbox; everything they send may be late, missing or wrong, and has an answer here:
+
+    command with wrong names, shape or a NaN    refused, counted; the arm goes on as it was
+    chunk keyed before a stop, takeover, re-arm refused, counted
+    late chunk                                  enters where the arm is, or is dropped, counted
+    no point for a step                         decelerate and hold until there is one, counted
+    correction a step old                       left out, counted
+    observation that is old or not finite       decelerate and hold while it lasts, counted
+    robot that cannot be read or sent to        stop (latched), tried again every tick, counted
+    observer that raises                        counted
 """
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardware.control.clock import NS, Clock
-from hardware.control.interpolation import CommandRamp, PointInterpolator
-from hardware.control.scheduler import ChunkScheduler, Verdict
+from hardware.control.commands import Inbox, JointOrder, RefusedError
+from hardware.control.report import LoopCounters, Mode, Source, TickReport
+from hardware.control.scheduler import Verdict
+from hardware.control.sources import Correction, PersonSource, PolicySource
 from hardware.control.stamps import StampIndex
-from hardware.errors import CommandError
+from hardware.control.winding_down import Parking, Releasing
+from hardware.errors import HardwareError
 from hardware.robot import Observation, Robot, Torque
-from hardware.safety.filter import SafetyFilter, SafetyReport
+from hardware.safety.filter import SafetyFilter
+
+__all__ = ["ControlLoop", "LoopCounters", "Mode", "Source", "TickReport"]
 
 Vector = NDArray[np.float64]  # (n_joints,)
 
-TELEOP_TIMEOUT_NS = NS // 10  # engaged teleoperation = a command in the last 100 ms
-PARK_SPEED = 0.5  # rad/s of the slow move to the rest pose
-RELEASE_S = 1.0  # the torque limit is ramped to zero over this time
-
-
-class Mode(str, Enum):
-    """What the arm may do. Only ARMED follows a person or a policy."""
-
-    DISARMED = "disarmed"
-    ARMED = "armed"
-    STOPPED = "stopped"  # latched: decelerated, holding, until armed again
-    PARKING = "parking"
-    RELEASING = "releasing"
-
-
-class Source(str, Enum):
-    """Who had control in a tick."""
-
-    HOLD = "hold"
-    PERSON = "person"
-    POLICY = "policy"
-    PARK = "park"
-
-
-@dataclass
-class LoopCounters:
-    """What the loop refused or did without, since the start."""
-
-    refused: dict[str, int] = field(default_factory=dict)  # reason -> count
-    dry_steps: int = 0
-    stale_corrections: int = 0
-    observer_errors: int = 0
-
-    def refuse(self, reason: str) -> None:
-        self.refused[reason] = self.refused.get(reason, 0) + 1
-
-
-@dataclass(frozen=True)
-class TickReport:
-    """All that happened in one tick; `planned` is set on the first tick of a step only."""
-
-    stamp_ns: int
-    tick: int
-    step: int
-    mode: Mode
-    source: Source
-    observation: Observation
-    base: Vector | None  # the goal before correction and filter; None: no goal, hold
-    correction: Vector | None
-    sent: Vector
-    safety: SafetyReport
-    planned: NDArray[np.float64] | None  # (at most plan_length, n_joints), the running step's point first
-    dry: bool
+STALE_PERIODS = 5  # an observation older than this many control periods is not acted on
+ROBOT_FAULTS = (HardwareError, OSError)  # OSError: a serial port's. Anything else is a bug and ends the loop
 
 
 class ControlLoop:
@@ -92,66 +52,80 @@ class ControlLoop:
         plan_length: int = 16,
         observers: Sequence[Callable[[TickReport], None]] = (),
     ) -> None:
+        """`min_remaining`: points that a late chunk must have left; `plan_length`: points of a report."""
         spec = robot.spec
         self.spec = spec
         self.robot = robot
         self.clock = clock
         self.safety = safety
-        self.scheduler = ChunkScheduler(spec.n_joints, min_remaining)
         self.counters = LoopCounters()
         self.observers = list(observers)
         self.mode = Mode.DISARMED
         self.source = Source.HOLD
         self.tick_count = 0
         self.epoch = 0  # counts stops, takeovers and re-arms: nothing offered before one runs after it
+        self.fault = ""  # the last refusal or fault, in words
         self._plan_length = plan_length
         self._period_ns = NS // spec.control_hz
-        self._step_ns = NS // spec.action_hz
         self._stamps = StampIndex()
-        self._interpolator = PointInterpolator(
-            spec.ticks_per_step, spec.action_dt, spec.joint_array("velocity")
-        )
-        self._interpolating = False
-        self._point = np.zeros(spec.n_joints)  # of the running step
-        self._rest = spec.joint_array("rest")
-        self._names = {name: i for i, name in enumerate(spec.joint_names)}
-        self._inbox: deque[Callable[[], None]] = deque()
-        self._ramp = CommandRamp(spec.ticks_per_step)
-        self._teleop: tuple[int, Vector] | None = None  # (arrival in robot time, goal)
-        self._aimed: tuple[int, Vector] | None = None  # the command that the ramp leads to
-        self._correction: tuple[int, Vector] | None = None  # (arrival in robot time, delta)
-        self._release_until_ns = 0
+        self._order = JointOrder(spec.joint_names)
+        self._inbox = Inbox()
+        self._policy = PolicySource(spec, min_remaining)
+        self.scheduler = self._policy.scheduler
+        self._person = PersonSource(spec)
+        self._parking: Parking | None = None
+        self._releasing: Releasing | None = None
+        self._correction = Correction(spec)
+        self._epoch_ns = 0  # robot time at which the epoch began
+        self._seen: Observation | None = None
 
     # -- what other threads may call ------------------------------------------------------
 
-    def offer_chunk(self, names: Sequence[str], actions: NDArray[np.float64], stamp_ns: int) -> None:
-        """A chunk (H, len(names)) keyed by the stamp of the observation that it was built on."""
-        points = np.asarray(actions, dtype=np.float64)
-        self._inbox.append(lambda: self._take_chunk(names, points, stamp_ns))
+    def offer_chunk(
+        self,
+        names: Sequence[str],
+        actions: NDArray[np.float64],
+        stamp_ns: int,
+        expected_delay: int | None = None,
+    ) -> None:
+        """A chunk (H, len(names)) keyed by the stamp of the observation that it was built on.
+
+        It is counted as late when it enters more than `expected_delay` steps after its first point.
+        """
+        points = np.array(actions, dtype=np.float64)
+        self._inbox.put(lambda: self._take_chunk(names, points, stamp_ns, expected_delay))
 
     def offer_teleop(self, names: Sequence[str], goal: NDArray[np.float64]) -> None:
         """A person's joint goal; engages teleoperation until 100 ms after the last one."""
-        self._inbox.append(lambda: self._take_teleop(names, goal))
+        values = np.array(goal, dtype=np.float64)
+        self._inbox.put(lambda: self._take_teleop(names, values))
 
     def offer_correction(self, names: Sequence[str], delta: NDArray[np.float64], stamp_ns: int) -> None:
         """A bounded delta for the goals of one step; refused when `stamp_ns` is a step old or more."""
-        self._inbox.append(lambda: self._take_correction(names, delta, stamp_ns))
+        values = np.array(delta, dtype=np.float64)
+        self._inbox.put(lambda: self._take_correction(names, values, stamp_ns))
 
     def arm(self) -> None:
         """Follow goals from now on, starting at the present position."""
-        self._request(self._arm)
+        self._inbox.put(self._arm)
 
     def stop(self) -> None:
         """Decelerate within limits, hold, latch."""
-        self._request(self._stop)
+        self._inbox.put(self._stop)
 
     def park(self) -> None:
         """Move slowly to the rest pose, then torque off."""
-        self._request(self._park)
+        self._inbox.put(self._park)
 
     def release(self) -> None:
         """Ramp the torque limit to zero over a second."""
-        self._request(self._release)
+        self._inbox.put(self._release)
+
+    def call(self, action: Callable[[], None]) -> threading.Event:
+        """Run `action` in the loop's thread before the next tick; the event is set when done."""
+        return self._inbox.call(action)
+
+    # -- the loop's own thread ------------------------------------------------------------
 
     def reset_world(self, place: Callable[[], None]) -> None:
         """Let `place` put arm and objects elsewhere; only to be called in the loop's thread (`call`).
@@ -159,54 +133,47 @@ class ControlLoop:
         The loop holds the new pose: what was planned is forgotten, and an armed arm must be armed again.
         """
         self._new_epoch()
-        self._teleop = None
+        self._person.clear()
         place()
         self.safety.reset(self.robot.get_observation().state.astype(np.float64))
-        self.mode = Mode.DISARMED if self.mode is Mode.DISARMED else Mode.STOPPED
-
-    def call(self, action: Callable[[], None]) -> threading.Event:
-        """Run `action` in the loop's thread before the next tick; the event is set when done."""
-        done = threading.Event()
-
-        def run() -> None:
-            try:
-                action()
-            finally:
-                done.set()
-
-        self._inbox.append(run)
-        return done
-
-    def _request(self, action: Callable[[], None]) -> None:
-        self._inbox.append(action)
-
-    # -- the loop's own thread ------------------------------------------------------------
+        self._set_mode(Mode.DISARMED if self.mode is Mode.DISARMED else Mode.STOPPED)
 
     def run(self, should_end: threading.Event) -> None:
-        """Tick at control_hz until `should_end` is set."""
+        """Tick at control_hz until `should_end` is set. A tick that is late is not made up for."""
         due = self.clock.now_ns()
         while not should_end.is_set():
             self.tick()
-            due = max(due + self._period_ns, self.clock.now_ns())
+            due += self._period_ns
+            now = self.clock.now_ns()
+            if now > due:
+                self.counters.overruns += 1
+                due = now
             self.clock.sleep_until(due)
 
     def tick(self) -> TickReport:
         """One control period: choose, correct, filter, send, report."""
-        observation = self.robot.get_observation()
+        observation = self._observe()
         now = self.clock.now_ns()
+        for action in self._inbox.take():
+            self._run_action(action)
         step, phase = divmod(self.tick_count, self.spec.ticks_per_step)
-        self._drain(self._inbox)
         base, source, dry = self._choose(now, step, phase)
-        correction = self._current_correction(now) if base is not None else None
+        if now - observation.stamp_ns > STALE_PERIODS * self._period_ns:
+            self.counters.stale_observations += 1
+            base = None
+        correction = self._correction.current(now) if base is not None else None
         wanted = base if correction is None or base is None else base + correction
+        if self.mode is Mode.DISARMED and np.isfinite(observation.state).all():
+            self.safety.reset(observation.state.astype(np.float64))  # an arm without torque moves by hand
         sent, safety = self.safety(wanted, observation, self.spec.control_dt)
-        self.robot.send_action(sent.astype(np.float32))
+        if self.mode is not Mode.DISARMED:
+            self._send(sent)
         self._stamps.remember(observation.stamp_ns, step)
-        planned = self._planned() if phase == 0 else None
         report = TickReport(
             stamp_ns=observation.stamp_ns,
             tick=self.tick_count,
             step=step,
+            epoch=self.epoch,
             mode=self.mode,
             source=source,
             observation=observation,
@@ -214,62 +181,85 @@ class ControlLoop:
             correction=correction,
             sent=sent,
             safety=safety,
-            planned=planned,
+            planned=self._policy.planned(self._plan_length) if phase == 0 else None,
             dry=dry,
         )
         self.tick_count += 1
         for observer in self.observers:
-            observer(report)
+            self._tell(observer, report)
         return report
 
-    @staticmethod
-    def _drain(inbox: deque[Callable[[], None]]) -> None:
-        for _ in range(len(inbox)):
-            inbox.popleft()()
+    def _tell(self, observer: Callable[[TickReport], None], report: TickReport) -> None:
+        try:
+            observer(report)
+        except Exception as error:  # whoever watches must not be able to stop the arm
+            self.counters.observer_errors += 1
+            self.fault = f"observer: {type(error).__name__}: {error}"
+
+    def _observe(self) -> Observation:
+        try:
+            self._seen = self.robot.get_observation()
+        except ROBOT_FAULTS as error:
+            self._on_robot_fault(error)
+            if self._seen is None:
+                raise
+        return self._seen
+
+    def _send(self, sent: Vector) -> None:
+        try:
+            self.robot.send_action(sent.astype(np.float32))
+        except ROBOT_FAULTS as error:
+            self._on_robot_fault(error)
+
+    def _run_action(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except RefusedError as refusal:
+            self.counters.refuse(refusal.reason)
+            self.fault = str(refusal)
+        except ROBOT_FAULTS as error:
+            self._on_robot_fault(error)
+        except Exception as error:  # of a function somebody had called here; the loop goes on
+            self.counters.refuse("call: raised")
+            self.fault = f"call: {type(error).__name__}: {error}"
+
+    def _on_robot_fault(self, error: Exception) -> None:
+        self.counters.robot_errors += 1
+        self.fault = f"robot: {error}"
+        self._stop()
 
     def _choose(self, now: int, step: int, phase: int) -> tuple[Vector | None, Source, bool]:
-        if self.mode is Mode.PARKING:
-            return self._park_goal(), self._switch(Source.PARK), False
-        if self.mode is Mode.RELEASING:
-            self._ramp_release(now)
+        """The goal of this tick, whose it is, and whether the policy's plan ran out just now."""
         if self.mode is not Mode.ARMED:
             self.scheduler.skip(step)
-            return None, self._switch(Source.HOLD), False
-        if self._teleop is not None and now - self._teleop[0] <= TELEOP_TIMEOUT_NS:
+            goal = self._winding_down_goal(now)
+            return goal, self._switch(Source.HOLD if goal is None else Source.PARK), False
+        if self._person.engaged(now):
             self.scheduler.skip(step)
             if self.source is not Source.PERSON:
-                self._ramp.restart(self.safety.position)
-                self._aimed = None
-            if self._aimed is not self._teleop:
-                self._ramp.aim(self._teleop[1], self.tick_count)
-                self._aimed = self._teleop
-            return self._ramp.next(), self._switch(Source.PERSON), False
+                self._person.take_over(self.safety.position)
+            self._switch(Source.PERSON)
+            return self._person.goal(self.tick_count), Source.PERSON, False
         if self.source is Source.PERSON:
             self._switch(Source.HOLD)
-        return self._policy_goal(step, phase)
-
-    def _policy_goal(self, step: int, phase: int) -> tuple[Vector | None, Source, bool]:
+        dry = False
         if phase == 0:
-            point = self.scheduler.commit(step)
-            if point is None:
-                dry = self._interpolating
-                self.counters.dry_steps += dry
-                self._interpolating = False
-                return None, self._switch(Source.HOLD), dry
-            if not self._interpolating:
-                self._interpolator.restart(self.safety.position, self.safety.velocity)
-                self._interpolating = True
-            self._interpolator.begin(point)
-            self._point = point
-        if not self._interpolating:
-            return None, self._switch(Source.HOLD), False
-        return self._interpolator.goal(phase), self._switch(Source.POLICY), False
+            dry = self._policy.begin_step(step, self.safety.position, self.safety.velocity)
+            self.counters.dry_steps += dry
+        goal = self._policy.goal(phase)
+        return goal, self._switch(Source.HOLD if goal is None else Source.POLICY), dry
 
-    def _planned(self) -> NDArray[np.float64]:
-        """What will be played if nothing new comes; point i belongs to the running step + i."""
-        if not self._interpolating:
-            return np.empty((0, self.spec.n_joints))
-        return np.vstack([self._point, self.scheduler.plan(self._plan_length - 1)])
+    def _winding_down_goal(self, now: int) -> Vector | None:
+        """One tick of parking or releasing, and the end of either; None: hold."""
+        if self._parking:
+            if not self._parking.arrived(self.safety.position, self.safety.velocity):
+                return self._parking.goal()
+            if isinstance(self.robot, Torque):
+                self.robot.torque_off()
+            self._set_mode(Mode.DISARMED)
+        elif self._releasing and self._releasing.step(now):
+            self._set_mode(Mode.DISARMED)
+        return None
 
     def _switch(self, source: Source) -> Source:
         """Note who has control; a person taking or giving back control ends the policy's plan."""
@@ -279,118 +269,72 @@ class ControlLoop:
             self.source = source
         return source
 
+    def _set_mode(self, mode: Mode) -> None:
+        self.mode = mode
+        self._parking = Parking(self.spec, self.safety.position) if mode is Mode.PARKING else None
+        self._releasing = Releasing(self.robot, self.clock.now_ns()) if mode is Mode.RELEASING else None
+
     def _new_epoch(self) -> None:
         self.epoch += 1
-        self.scheduler.clear()
+        self._epoch_ns = self.clock.now_ns()
+        self._policy.clear()
         self._stamps.clear()
-        self._correction = None
-        self._interpolating = False
-
-    def _current_correction(self, now: int) -> Vector | None:
-        if self._correction is None:
-            return None
-        arrival, delta = self._correction
-        if now - arrival >= self._step_ns:
-            self._correction = None
-            return None
-        return delta
+        self._correction.clear()
 
     # -- requests, run in the loop's thread -----------------------------------------------
 
     def _arm(self) -> None:
         self._new_epoch()
-        self._teleop = None
+        self._person.clear()
         if self.mode in (Mode.DISARMED, Mode.RELEASING):
-            self.safety.reset(self.robot.get_observation().state.astype(np.float64))
+            state = self.robot.get_observation().state.astype(np.float64)
+            if not np.isfinite(state).all():
+                raise RefusedError("arm: not finite", f"the robot's joint positions are {state}")
+            self.safety.reset(state)
             if isinstance(self.robot, Torque):
                 self.robot.set_torque_limit(1.0)
                 self.robot.torque_on()
-        self.mode = Mode.ARMED
+        self._set_mode(Mode.ARMED)
 
     def _stop(self) -> None:
         self._new_epoch()
         if self.mode in (Mode.ARMED, Mode.PARKING):
-            self.mode = Mode.STOPPED
+            self._set_mode(Mode.STOPPED)
 
     def _park(self) -> None:
         self._new_epoch()
         if self.mode is not Mode.DISARMED:
-            self.mode = Mode.PARKING
+            self._set_mode(Mode.PARKING)
 
     def _release(self) -> None:
         self._new_epoch()
         if self.mode is not Mode.DISARMED:
-            self.mode = Mode.RELEASING
-            self._release_until_ns = self.clock.now_ns() + int(RELEASE_S * NS)
-
-    def _park_goal(self) -> Vector | None:
-        position = self.safety.position
-        remaining = self._rest - position
-        if np.abs(remaining).max() < 1e-3 and np.abs(self.safety.velocity).max() < 1e-3:
-            self.mode = Mode.DISARMED
-            if isinstance(self.robot, Torque):
-                self.robot.torque_off()
-            return None
-        # The goal runs ahead by what the slow speed covers in 0.1 s; the filter smooths its ends.
-        ahead = PARK_SPEED * 0.1
-        goal: Vector = position + np.clip(remaining, -ahead, ahead)
-        return goal
-
-    def _ramp_release(self, now: int) -> None:
-        left = max(0, self._release_until_ns - now) / (RELEASE_S * NS)
-        if isinstance(self.robot, Torque):
-            self.robot.set_torque_limit(left)
-            if left == 0.0:
-                self.robot.torque_off()
-        if left == 0.0:
-            self.mode = Mode.DISARMED
+            self._set_mode(Mode.RELEASING)
 
     # -- the inbox, taken in the loop's thread --------------------------------------------
 
-    def _take_chunk(self, names: Sequence[str], actions: NDArray[np.float64], stamp_ns: int) -> None:
-        try:
-            if self.mode is not Mode.ARMED or self.source is Source.PERSON:
-                raise CommandError("chunk: the policy does not have control")
-            step = self._stamps.step_of(stamp_ns)
-            verdict = self.scheduler.submit(actions[:, self._order(names, "chunk")], step)
-            if verdict is Verdict.DROPPED:
-                self.counters.refuse("chunk: too late, dropped")
-        except (CommandError, IndexError) as error:
-            self.counters.refuse(str(error).split(",")[0])
+    def _take_chunk(
+        self, names: Sequence[str], points: NDArray[np.float64], stamp_ns: int, expected_delay: int | None
+    ) -> None:
+        actions = self._order.arrange("chunk", names, points, ndim=2)
+        if self.mode is not Mode.ARMED or self.source is Source.PERSON:
+            raise RefusedError("chunk: no control", f"mode {self.mode.value}, source {self.source.value}")
+        step = self._stamps.step_of(stamp_ns)
+        if step is None:
+            raise RefusedError(
+                "chunk: unknown stamp",
+                f"{stamp_ns} is older than {self._stamps.keep_s:g} s, of no observation, "
+                "or from before the last stop, takeover or re-arm",
+            )
+        if self.scheduler.submit(actions, step, expected_delay) is Verdict.DROPPED:
+            raise RefusedError(
+                "chunk: too late", f"its {len(actions)} points were to be sent from step {step} on"
+            )
 
-    def _take_teleop(self, names: Sequence[str], goal: NDArray[np.float64]) -> None:
-        try:
-            self._teleop = (self.clock.now_ns(), self._vector(names, goal, "teleop command"))
-        except CommandError as error:
-            self.counters.refuse(str(error))
+    def _take_teleop(self, names: Sequence[str], goal: Vector) -> None:
+        self._person.offer(self._order.arrange("teleop command", names, goal, ndim=1), self.clock.now_ns())
 
-    def _take_correction(self, names: Sequence[str], delta: NDArray[np.float64], stamp_ns: int) -> None:
-        now = self.clock.now_ns()
-        if now - stamp_ns >= self._step_ns:
-            self.counters.stale_corrections += 1
-            return
-        try:
-            # Used for one step from now on: the next one, built a step later, comes as late as this one.
-            self._correction = (now, self._vector(names, delta, "correction"))
-        except CommandError as error:
-            self.counters.refuse(str(error))
-
-    def _vector(self, names: Sequence[str], values: NDArray[np.float64], what: str) -> Vector:
-        vector = np.asarray(values, dtype=np.float64)
-        if vector.shape != (len(names),):
-            raise CommandError(f"{what}: expected {len(names)} values, got shape {vector.shape}")
-        ordered: Vector = vector[self._order(names, what)]
-        if not np.isfinite(ordered).all():
-            raise CommandError(f"{what}: expected finite values, got NaN or infinity")
-        return ordered
-
-    def _order(self, names: Sequence[str], what: str) -> list[int]:
-        """Indices that bring values named `names` into spec order."""
-        if sorted(names) != sorted(self._names):
-            raise CommandError(f"{what}: expected joints {_list(self._names)}, got {_list(names)}")
-        positions = {name: i for i, name in enumerate(names)}
-        return [positions[name] for name in self._names]
-
-
-def _list(names: Iterable[str]) -> str:
-    return " ".join(names)
+    def _take_correction(self, names: Sequence[str], delta: Vector, stamp_ns: int) -> None:
+        values = self._order.arrange("correction", names, delta, ndim=1)
+        fresh = stamp_ns >= self._epoch_ns and self._correction.offer(values, stamp_ns, self.clock.now_ns())
+        self.counters.stale_corrections += not fresh

@@ -19,7 +19,7 @@ class Verdict(str, Enum):
     """What became of a chunk."""
 
     ACCEPTED = "accepted"  # entered at the first step not yet committed
-    LATE = "late"  # entered too, after the point it was meant to begin with
+    LATE = "late"  # entered too, but further into the chunk than was expected
     DROPPED = "dropped"  # fewer than min_remaining points were left to play
 
 
@@ -56,11 +56,12 @@ class ChunkScheduler:
         """The first step whose point may still change."""
         return self._next_step
 
-    def submit(self, actions: Points, built_on_step: int, expected_delay: int = 0) -> Verdict:
+    def submit(self, actions: Points, built_on_step: int, expected_delay: int | None = None) -> Verdict:
         """Take a chunk (H, A) whose point 0 belongs to `built_on_step`.
 
-        It replaces every uncommitted point, and is late when its counted delay exceeds
-        `expected_delay`. Raises `CommandError` for a wrong shape or a value not finite.
+        It replaces every uncommitted point from `built_on_step` on, and is late when its counted
+        delay exceeds `expected_delay` (None: whatever it is, it was expected). Raises
+        `CommandError` for a wrong shape or a value not finite.
         """
         points = np.asarray(actions, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != self.action_dim or len(points) == 0:
@@ -76,7 +77,7 @@ class ChunkScheduler:
         self._points = kept | entered
         self.counters.delays.append(delay)
         del self.counters.delays[:-100]
-        if delay > expected_delay:
+        if expected_delay is not None and delay > expected_delay:
             self.counters.late += 1
             return Verdict.LATE
         self.counters.accepted += 1

@@ -2,9 +2,9 @@
 
 from collections import OrderedDict
 
-from hardware.errors import CommandError
+from hardware.control.clock import NS
 
-KEEP_NS = 2_000_000_000  # stamps are remembered for two seconds of robot time
+KEEP_NS = 2 * NS  # stamps are remembered for two seconds of robot time
 
 
 class StampIndex:
@@ -14,20 +14,19 @@ class StampIndex:
         self._keep_ns = keep_ns
         self._steps: OrderedDict[int, int] = OrderedDict()
 
+    @property
+    def keep_s(self) -> float:
+        return self._keep_ns / NS
+
     def remember(self, stamp_ns: int, step: int) -> None:
-        self._steps[stamp_ns] = step
-        while self._steps and next(iter(self._steps)) < stamp_ns - self._keep_ns:
+        """Note the step of an observation; the first step that a stamp was seen in counts."""
+        self._steps.setdefault(stamp_ns, step)
+        while next(iter(self._steps)) < stamp_ns - self._keep_ns:
             self._steps.popitem(last=False)
 
-    def step_of(self, stamp_ns: int) -> int:
-        """The step of `stamp_ns`; `CommandError` when it is unknown or from before the last stop."""
-        try:
-            return self._steps[stamp_ns]
-        except KeyError:
-            raise CommandError(
-                f"chunk: stamp {stamp_ns} is unknown, older than {self._keep_ns / 1e9:g} s, "
-                "or from before the last stop, takeover or re-arm"
-            ) from None
+    def step_of(self, stamp_ns: int) -> int | None:
+        """The step of `stamp_ns`; None when it is unknown, too old or from before the last `clear`."""
+        return self._steps.get(stamp_ns)
 
     def clear(self) -> None:
         self._steps.clear()
