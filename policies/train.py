@@ -24,6 +24,7 @@ from policies.data.frames import Frames
 from policies.data.sampler import Batch, ChunkSampler, split_episodes
 from policies.ema import EMA
 from policies.errors import CheckpointError, TrainingError
+from policies.interrupt import interruptible
 from policies.model import ChunkModel, ModelConfig
 from policies.normalization import FeatureStats
 from policies.run_folder import LossPoint, Progress, RunFolder, plot_curve
@@ -75,6 +76,7 @@ class Trainer:
         self.core_seconds = 0.0
         self.history: list[LossPoint] = []
         self._saved_step = -1
+        self._interrupted = False
         if resume:
             self._resume()
         else:
@@ -83,28 +85,35 @@ class Trainer:
     def train(self, report: Callable[["Trainer", float], None] = lambda trainer, loss: None) -> float:
         """Train until a budget is used up and save; returns the held-out loss.
 
-        `report(trainer, loss)` is called after every step. Interrupted (KeyboardInterrupt) it saves
-        and re-raises; `TrainingError` when the loss is not finite, with the last good checkpoint kept.
+        `report(trainer, loss)` is called after every step. SIGINT and SIGTERM end the running step,
+        save, and raise KeyboardInterrupt; `TrainingError` when the loss is not finite, with the last
+        good checkpoint kept.
         """
+        with interruptible(self._interrupt):
+            return self._train(report)
+
+    def _interrupt(self) -> None:
+        self._interrupted = True
+
+    def _train(self, report: Callable[["Trainer", float], None]) -> float:
         loss_sum, loss_count, saved_at = 0.0, 0, time.monotonic()
-        wall, core = time.monotonic(), time.process_time()
-        wall0, core0 = wall - self.seconds, core - self.core_seconds
-        try:
-            while self.progress < 1.0:
-                loss = self._step()
-                self.seconds, self.core_seconds = time.monotonic() - wall0, time.process_time() - core0
-                loss_sum, loss_count = loss_sum + loss, loss_count + 1
-                if self.step % LOG_EVERY == 0:
-                    self._log(loss_sum / loss_count, None)
-                    loss_sum, loss_count = 0.0, 0
-                report(self, loss)
-                if time.monotonic() - saved_at > self.config.save_every_s:
-                    self._log(loss, self.held_out_loss())
-                    self.save()
-                    saved_at = time.monotonic()
-        except KeyboardInterrupt:
-            self.save()
-            raise
+        wall0 = time.monotonic() - self.seconds
+        core0 = time.process_time() - self.core_seconds
+        while self.progress < 1.0:
+            loss = self._step()
+            self.seconds, self.core_seconds = time.monotonic() - wall0, time.process_time() - core0
+            loss_sum, loss_count = loss_sum + loss, loss_count + 1
+            if self.step % LOG_EVERY == 0:
+                self._log(loss_sum / loss_count, None)
+                loss_sum, loss_count = 0.0, 0
+            report(self, loss)
+            if self._interrupted:
+                self.save()
+                raise KeyboardInterrupt
+            if time.monotonic() - saved_at > self.config.save_every_s:
+                self._log(loss, self.held_out_loss())
+                self.save()
+                saved_at = time.monotonic()
         held = self.held_out_loss()
         self._log(self.history[-1].loss if self.history else float("nan"), held)
         self.save()
@@ -213,16 +222,22 @@ class Trainer:
                 raise CheckpointError(f"cannot resume {self.run.path}: begun with {key} {begun}, got {value}")
         self.model.load_state_dict(weights)
         self.ema.load(averaged)
-        state = self.optimizer.state_dict()
-        state["state"] = {
-            i: {key.split("/")[1]: t for key, t in optimizer.items() if key.split("/")[0] == name}
-            for i, (name, _) in enumerate(self.model.named_parameters())
-        }
-        self.optimizer.load_state_dict(state)
+        self._load_optimizer(optimizer)
         self.sampler.load_state_dict(dict(progress.sampler))
         self.step, self.seconds = progress.step, progress.seconds
         self.core_seconds, self.history = progress.core_seconds, list(progress.history)
         self._saved_step = self.step
+
+    def _load_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
+        state = self.optimizer.state_dict()
+        for i, (name, parameter) in enumerate(self.model.named_parameters()):
+            entry = {key.split("/")[1]: t for key, t in tensors.items() if key.split("/")[0] == name}
+            # Moments must lie in memory as their weight does: the fused step takes them element by element.
+            state["state"][i] = {
+                key: torch.empty_like(parameter).copy_(t) if t.shape == parameter.shape else t
+                for key, t in entry.items()
+            }
+        self.optimizer.load_state_dict(state)
 
     def _last_good(self) -> str:
         path = self.run.path / "checkpoint"

@@ -42,7 +42,7 @@ class TrainConfig:
             raise PolicyError("training budget: expected steps, minutes or core_minutes, got none of them")
         if any(b is not None and b <= 0 for b in budgets):
             raise PolicyError(
-                f"training budget: expected a number above 0, got {min(b for b in budgets if b)}"
+                f"training budget: expected a number above 0, got {min(b for b in budgets if b is not None)}"
             )
 
     def progress(self, step: int, seconds: float, core_seconds: float) -> float:
