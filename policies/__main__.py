@@ -12,6 +12,7 @@ VERBS = {  # verb -> (module in policies.verbs, class, what it does)
     "collect": ("collect", "Collect", "demonstrations of a scripted expert, in process, as a LeRobotDataset"),
     "train": ("train", "Train", "a policy on a LeRobotDataset"),
     "dataset": ("dataset", "Dataset", "list, inspect, merge, split, delete or recover whole datasets"),
+    "export-log": ("export_log", "ExportLog", "raw MCAP logs to a LeRobotDataset"),
     "evaluate": ("evaluate", "Evaluate", "a checkpoint in lock-step over unseen seeds"),
 }
 

@@ -5,6 +5,7 @@ a 4-byte encapsulation header, as every ROS 2 middleware writes it; alignment co
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +64,11 @@ class Reader:
     def header(self) -> tuple[int, str]:
         """std_msgs/Header: (stamp in ns, frame_id)."""
         return self.stamp_ns(), self.text()
+
+    def aligned(self, size: int) -> int:
+        """Where the next value of `size` bytes begins."""
+        self._align(size)
+        return self._at
 
     def _align(self, size: int) -> None:
         self._at += -(self._at - 4) % size
@@ -136,3 +142,45 @@ def string(data: Bytes) -> str:
 def boolean(data: Bytes) -> bool:
     """std_msgs/Bool."""
     return bool(Reader(data).number("B", 1))
+
+
+def stamps_ns(payloads: Sequence[Bytes]) -> NDArray[np.int64]:
+    """The header stamps (N,) of serialised messages."""
+    return np.array([stamp_ns(p) for p in payloads], dtype=np.int64)
+
+
+def joint_series(
+    payloads: Sequence[Bytes],
+) -> tuple[NDArray[np.int64], tuple[str, ...], NDArray[np.float64]]:
+    """Many JointStates of one topic at once: stamps (N,), names, positions (N, n).
+
+    A publisher's messages differ in their numbers only, so one layout serves them all and they
+    are read as one array. `DatasetError` when they name different joints.
+    """
+    first = joints(payloads[0])
+    start = len(payloads[0]) - _tail(payloads[0], first)
+    width = len(first.position)
+    size = len(payloads[0])
+    if all(len(p) == size for p in payloads):
+        rows = np.frombuffer(b"".join(payloads), np.uint8).reshape(len(payloads), size)
+        same = rows[:, 12:start] == rows[0, 12:start]
+        if rows[0, 1] == 1 and same.all():
+            seconds = rows[:, 4:8].copy().view("<i4")[:, 0].astype(np.int64)
+            nanoseconds = rows[:, 8:12].copy().view("<u4")[:, 0].astype(np.int64)
+            positions = rows[:, start : start + 8 * width].copy().view("<f8")
+            return seconds * NS + nanoseconds, first.names, positions
+    each = [joints(p) for p in payloads]
+    if any(m.names != first.names or len(m.position) != width for m in each):
+        raise DatasetError(f"expected one set of joints, {' '.join(first.names)}, got several in one topic")
+    stamps = np.array([m.stamp_ns for m in each], dtype=np.int64)
+    return stamps, first.names, np.array([m.position for m in each]).reshape(len(each), width)
+
+
+def _tail(payload: Bytes, message: Joints) -> int:
+    """Bytes from the first position to the end of a JointState."""
+    reader = Reader(payload)
+    reader.header()
+    for _ in range(reader.count()):
+        reader.text()
+    reader.count()
+    return len(payload) - reader.aligned(8) if len(message.position) else 0

@@ -1,14 +1,19 @@
 """Episodes made of real ROS messages, for the tests of the raw log and its export."""
 
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
 import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CompressedImage, JointState
-from std_msgs.msg import Header
+from std_msgs.msg import Header, String
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
+from hardware.spec import RobotSpec
 from policies.data.raw_log import Channel, RawLogWriter
 
 NS = 1_000_000_000
@@ -69,3 +74,86 @@ def write_messages(writer: RawLogWriter, seconds: float) -> None:
             writer.write(chunk, chunk_message(stamp, np.arange(6.0).reshape(3, 2)), arrival, stamp)
         if tick % 20 == 19:
             writer.flush()
+
+
+def string_message(text: str) -> bytes:
+    return serialize_message(String(data=text))
+
+
+def picture_of(position: NDArray[np.float64], size: int = 32) -> NDArray[np.uint8]:
+    """A picture whose brightness tells the first joint's position: 128 at 0, 100 more per rad."""
+    return np.full((size, size, 3), np.clip(round(128 + 100 * position[0]), 0, 255), dtype=np.uint8)
+
+
+def write_episode(
+    path: Path,
+    spec: RobotSpec,
+    *,
+    seconds: float = 4.0,
+    success: str = "true",
+    arrival_delay_ms: Mapping[str, float] | None = None,
+    stamp_delay_ms: Mapping[str, float] | None = None,
+    content_delay_ms: Mapping[str, float] | None = None,
+    lost_frames: tuple[int, ...] = (),
+    teleop: bool = True,
+    first_stamp_ns: int = 7 * NS,
+    speed: float = 1.0,
+    noise: float = 0.0,
+    truth: Callable[[float], NDArray[np.float64]] | None = None,
+) -> Path:
+    """An episode as robot_node would have it: joints swing as `truth(seconds)` says, (n,) in rad.
+
+    A camera's arrival, stamps or content can be late; `content` is what the picture shows.
+    """
+    names, n = spec.joint_names, spec.n_joints
+    swing = truth or (lambda t: 0.5 * np.sin(2 * np.pi * 0.7 * t + np.arange(n)))
+    tick_ns, step = NS // spec.control_hz, spec.ticks_per_step
+    messages: list[tuple[int, int, Channel, bytes]] = []
+
+    def add(topic: str, kind: str, stamp: int, delay_ms: float, data: bytes) -> None:
+        since = (stamp - first_stamp_ns) / speed
+        messages.append((round(1_000 * NS + since + delay_ms * 1e6), stamp, Channel(topic, kind), data))
+
+    rng = np.random.default_rng(0)
+    for tick in range(round(seconds * spec.control_hz)):
+        stamp, t = first_stamp_ns + tick * tick_ns, tick / spec.control_hz
+        goal = swing(t + spec.control_dt)
+        sent = goal + noise * rng.standard_normal(n)
+        add(
+            "/joint_states",
+            "sensor_msgs/msg/JointState",
+            stamp,
+            0.5,
+            joint_message(stamp, list(swing(t)), names),
+        )
+        add(
+            "/executed_action",
+            "sensor_msgs/msg/JointState",
+            stamp,
+            0.5,
+            joint_message(stamp, list(sent), names),
+        )
+        if teleop:
+            data = joint_message(stamp, list(goal), names)
+            add("/teleop/joint_command", "sensor_msgs/msg/JointState", stamp, 1.0, data)
+        if tick % step == 0:
+            points = chunk_message(stamp, goal[None], names)
+            add("/planned_action", "trajectory_msgs/msg/JointTrajectory", stamp, 0.6, points)
+    for camera in spec.cameras:
+        for frame in range(int(seconds * camera.fps)):
+            if frame in lost_frames:
+                continue
+            true_ns = first_stamp_ns + frame * NS // camera.fps
+            shown = (true_ns - first_stamp_ns) / NS - (content_delay_ms or {}).get(camera.name, 0.0) / 1e3
+            stamp = true_ns - round((stamp_delay_ms or {}).get(camera.name, 0.0) * 1e6)
+            data = picture_message(stamp, picture_of(swing(shown), camera.width))
+            delay = 3.0 + (arrival_delay_ms or {}).get(camera.name, 0.0)
+            kind = "sensor_msgs/msg/CompressedImage"
+            since = (true_ns - first_stamp_ns) / speed
+            arrival = round(1_000 * NS + since + delay * 1e6)
+            messages.append((arrival, stamp, Channel(f"/{camera.name}/image_raw/compressed", kind), data))
+    info = {"task": "swing", "operator": "test", "robot": json.dumps(spec.to_dict()), "robot_hash": spec.hash}
+    writer = RawLogWriter(path, info)
+    for arrival, stamp, channel, data in sorted(messages, key=lambda m: m[0]):
+        writer.write(channel, data, arrival, stamp)
+    return writer.save({"success": success})
