@@ -1,6 +1,7 @@
 """The scripted demonstrator of PickPlace: no two of its episodes are alike."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,8 @@ from sim.kinematics import ToolKinematics
 
 Vector = NDArray[np.float64]
 
-OPEN, NARROW = 0.50, 0.38  # gripper before the grasp: 5 cm and 4 cm between the fingers
-SQUEEZE = 0.05  # gripper goal on a cube of 3 cm, which stops it at about 0.16
+OPEN, NARROW = 0.55, 0.45  # gripper before the grasp: 6 and 5 cm between the fingers
+SQUEEZE = 0.08  # gripper goal on a cube of 3 cm, which stops it at about 0.16
 MAX_ROLL = 1.75  # rad: grasp headings that turn the wrist further are not used
 HOVER, CARRY = 0.050, 0.080  # m above the table: before the grasp, and over the bin's wall
 RELEASE = 0.052  # the cube's underside is then just above the rim
@@ -25,6 +26,11 @@ SPEEDS = (1.7, 2.5)  # rad/s of the fastest joint between knots; the spec allows
 KNOCK_SHARE = 0.2  # episodes in which the arm is pushed off its way and recovers
 PAUSE_SHARE = 0.15  # chance of a hesitation at each stage
 MAX_STEP_S = 0.1  # a late call moves the path on by no more than this
+SHIFT = 0.006  # m from the tool's centre to where the cube is taken
+SETTLED, SETTLE_S = 0.04, 0.4  # rad, s: near enough to the grasp to close
+MOVED = 0.012  # m: the cube was pushed, come again
+EMPTY = 0.12  # a gripper closed further than this holds nothing
+CALM = 0.25  # share of the execution noise that is left at the grasp
 LAG = 0.25  # rad off the path at which the script waits for the arm to come back
 
 
@@ -82,37 +88,49 @@ class PickPlaceExpert:
     # -- the script: every yield is the reference of one action step --------------------------
 
     def _play(self) -> Iterator[Vector]:
-        try:
+        with suppress(SimError):  # the cube rolled out of reach
             yield from self._pick_and_place()
-        except SimError:  # the cube rolled out of reach
-            pass
         self._done = True
 
     def _pick_and_place(self) -> Iterator[Vector]:
         while not self._placed():
-            yield from self._follow(self._approach())
-            self._calm = 0.3
-            yield from self._wait(0.08)
+            yield from self._follow(self._approach(), self._cube_waits, calm_end=CALM)
+            yield from self._settle()
+            if not (self._cube_waits() and self._arrived()):
+                continue
             yield from self._grip(SQUEEZE, 0.20)
-            yield from self._follow(self._carry())
+            if self._state[self._gripper] < EMPTY:
+                continue
+            yield from self._follow(self._carry(), self._holding)
             if self._holding():
                 yield from self._wait(0.05)
                 yield from self._grip(OPEN, 0.20)
             self._calm = 1.0
         yield from self._follow(self._retreat())
 
-    def _follow(self, path: JointPath) -> Iterator[Vector]:
-        gone = 0.0
+    def _follow(
+        self, path: JointPath, sane: Callable[[], bool] = lambda: True, calm_end: float = 1.0
+    ) -> Iterator[Vector]:
+        """Along the path while it is `sane`; the hand's noise falls to `calm_end` towards the end."""
+        gone, calm = 0.0, self._calm
         pause_at = self._rng.uniform(0.1, 0.9) * path.duration
         pause = self._rng.uniform(0.1, 0.4) if self._rng.random() < PAUSE_SHARE else 0.0
-        while gone < path.duration:
+        while gone < path.duration and sane():
             behind = np.abs(self._state - self._reference).max()
             pace = float(np.clip(2.0 - behind / LAG, 0.0, 1.0))
             if gone >= pause_at and pause > 0.0:
                 pause -= self._dt
             else:
                 gone += pace * self._dt
+            self._calm = float(np.interp(gone / path.duration, (0.4, 0.9), (calm, calm_end)))
             yield path.at(gone)
+
+    def _settle(self) -> Iterator[Vector]:
+        """Until the arm is where the path ended, but no longer than `SETTLE_S`."""
+        left = SETTLE_S
+        while left > 0.0 and not self._arrived():
+            left -= self._dt
+            yield self._reference
 
     def _wait(self, seconds: float) -> Iterator[Vector]:
         if self._rng.random() < PAUSE_SHARE:
@@ -137,6 +155,9 @@ class PickPlaceExpert:
         cube = np.array(self._objects["cube"].position)
         heading = self._grasp_heading()
         gripper = float(self._rng.choice([OPEN, NARROW]))
+        # The gripper closes from one side: the cube waits nearer to the middle of the opening.
+        self._aim = cube
+        cube = cube - SHIFT * np.array([np.cos(heading), np.sin(heading), 0.0])
         grasp = self._solve(cube, heading, gripper)
         knots = [self._reference]
         if self._tool()[2] < HOVER:
@@ -195,6 +216,15 @@ class PickPlaceExpert:
         turns = (yaw + np.arange(4) * np.pi / 2 - level + np.pi) % (2 * np.pi) - np.pi
         near = turns[np.abs(turns) < MAX_ROLL]
         return float(level + self._rng.choice(near))
+
+    def _arrived(self) -> bool:
+        off = np.abs(self._state - self._reference)
+        off[self._gripper] = 0.0
+        return bool(off.max() < SETTLED)
+
+    def _cube_waits(self) -> bool:
+        """The cube is still where the approach goes."""
+        return bool(np.linalg.norm(np.array(self._objects["cube"].position) - self._aim) < MOVED)
 
     def _holding(self) -> bool:
         cube = np.array(self._objects["cube"].position)
