@@ -1,7 +1,7 @@
 """The observation window of a request, put together by stamps and never by order of arrival."""
 
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +46,8 @@ class ObservationBuffer:
     `decode` turns what `add_image` was given into (H, W, 3) uint8 and runs in the asking thread,
     so that only the pictures that are used are ever decoded.
     max_state_age_ns: two control periods. max_image_age_ns: three frames (one is lost now and then).
+    Observations from before the running epoch are never used: after a reset they show another
+    world. In their place stands the first of the epoch, as after an environment's reset.
     """
 
     def __init__(
@@ -60,27 +62,31 @@ class ObservationBuffer:
         self._max_state_age_ns = max_state_age_ns
         self._max_image_age_ns = max_image_age_ns
         self.decode = decode
+        self._begin_ns = 0
         self._states = _Series()
         self._images = {camera: _Series() for camera in self.cameras}
         self._changed = threading.Condition()
 
     def add_state(self, stamp_ns: int, state: State) -> None:
         """A joint state (n_joints,) that was true at `stamp_ns` of robot time."""
-        with self._changed:
-            self._states.add(stamp_ns, state)
-            self._changed.notify_all()
+        self._add(self._states, stamp_ns, state)
 
     def add_image(self, camera: str, stamp_ns: int, image: Any) -> None:
         """A picture that was taken at `stamp_ns`, in the form that `decode` takes."""
-        with self._changed:
-            self._images[camera].add(stamp_ns, image)
-            self._changed.notify_all()
+        self._add(self._images[camera], stamp_ns, image)
 
-    def clear(self) -> None:
-        """Forget everything: another episode begins."""
+    def _add(self, series: "_Series", stamp_ns: int, value: Any) -> None:
         with self._changed:
+            if stamp_ns >= self._begin_ns:
+                series.add(stamp_ns, value)
+                self._changed.notify_all()
+
+    def begin(self, stamp_ns: int) -> None:
+        """An epoch began at `stamp_ns`: forget what was before, also what has yet to arrive."""
+        with self._changed:
+            self._begin_ns = stamp_ns
             for series in (self._states, *self._images.values()):
-                series.clear()
+                series.forget(stamp_ns)
 
     def wait(self, stamp_ns: int, frame_period_ns: int, timeout_s: float) -> bool:
         """Wait until what belongs to `stamp_ns` has arrived: its joint state, and of every camera
@@ -99,12 +105,12 @@ class ObservationBuffer:
         images: dict[str, list[tuple[int, Any]]] = {camera: [] for camera in self.cameras}
         with self._changed:
             for time_ns in times:
-                found = self._states.at(time_ns, self._max_state_age_ns)
+                found = self._states.at(time_ns, stamp_ns, self._max_state_age_ns)
                 if isinstance(found, str):
                     return Missing("joint_states", found)
                 states.append(found[1])
                 for camera, series in self._images.items():
-                    found = series.at(time_ns, self._max_image_age_ns)
+                    found = series.at(time_ns, stamp_ns, self._max_image_age_ns)
                     if isinstance(found, str):
                         return Missing(camera, found)
                     images[camera].append(found)
@@ -131,19 +137,19 @@ class _Series:
         place = bisect_right(self._stamps, stamp_ns)
         self._stamps.insert(place, stamp_ns)
         self._values.insert(place, value)
-        old = bisect_right(self._stamps, self._stamps[-1] - KEEP_NS)
+        self.forget(self._stamps[-1] - KEEP_NS)
+
+    def forget(self, before_ns: int) -> None:
+        old = bisect_left(self._stamps, before_ns)
         del self._stamps[:old], self._values[:old]
 
-    def at(self, time_ns: int, max_age_ns: int) -> tuple[int, Any] | str:
-        """The latest (stamp, value) of `time_ns` or before; a sentence when there is none."""
-        place = bisect_right(self._stamps, time_ns) - 1
-        if place < 0:
-            return "nothing received that old" if self._stamps else "nothing received"
+    def at(self, time_ns: int, now_ns: int, max_age_ns: int) -> tuple[int, Any] | str:
+        """The latest (stamp, value) of `time_ns` or before, else the first that `now_ns` knows;
+        a sentence when there is none."""
+        place = max(0, bisect_right(self._stamps, time_ns) - 1)
+        if not self._stamps or self._stamps[place] > now_ns:
+            return "nothing received yet"
         age = time_ns - self._stamps[place]
         if age > max_age_ns:
             return f"the latest is {age / 1e6:.0f} ms old, at most {max_age_ns / 1e6:.0f} ms is allowed"
         return self._stamps[place], self._values[place]
-
-    def clear(self) -> None:
-        self._stamps.clear()
-        self._values.clear()

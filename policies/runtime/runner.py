@@ -103,6 +103,7 @@ class PolicyRunner:
             if epoch != self._epoch:
                 self._epoch = epoch
                 self.requester.restart(since_ns)
+                self.buffer.begin(since_ns)
             self.allowed = may_act
             self._changed.notify_all()
 

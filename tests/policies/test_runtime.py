@@ -55,12 +55,25 @@ def test_what_is_missing_or_stale_is_named() -> None:
     assert buffer.window(420 * MS, 1, STEP_NS) == Missing(
         "joint_states", "the latest is 30 ms old, at most 20 ms is allowed"
     )
-    assert str(ObservationBuffer(["wrist"]).window(0, 1, STEP_NS)) == "joint_states: nothing received"
+    assert str(ObservationBuffer(["wrist"]).window(0, 1, STEP_NS)) == "joint_states: nothing received yet"
     for tick in range(40, 60):
         buffer.add_state(tick * 10 * MS, np.zeros(2, np.float32))
     stale = buffer.window(590 * MS, 1, STEP_NS)
     assert isinstance(stale, Missing)
     assert stale.part == "front"
+
+
+def test_nothing_from_before_the_epoch_is_seen() -> None:
+    """After a reset the old pictures show another world: the epoch's first ones stand in their place."""
+    buffer = filled_buffer()
+    buffer.begin(200 * MS)
+    buffer.add_image("front", 190 * MS, 99)  # rendered before, arrived after
+    waiting = buffer.window(210 * MS, 2, STEP_NS)
+    assert waiting == Missing("front", "nothing received yet"), "its first picture is of 233 ms"
+    window = buffer.window(240 * MS, 3, STEP_NS)
+    assert isinstance(window, Window)
+    assert window.state[:, 0].tolist() == [200, 200, 240]
+    assert window.images["front"][:, 0, 0, 0].tolist() == [7, 7, 7]
 
 
 def test_waiting_ends_when_the_due_frame_arrives() -> None:

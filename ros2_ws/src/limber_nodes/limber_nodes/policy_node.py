@@ -182,6 +182,11 @@ class PolicyNode:
             "chunk_age_ms": math.nan if last is None else (self.newest_ns - last) / 1e6,
             **vars(counters),
             "discarded": runner.discarded,
+            "chunk_size": runner.policy.spec.chunk_size,
+            "execution_horizon": self.settings.execution_horizon,
+            "num_inference_steps": self.settings.num_inference_steps or "the checkpoint's",
+            "device": self.settings.device,
+            "threads": self.settings.threads,
             "errors": runner.errors,
         }
         chunks, delays = runner.take_samples()

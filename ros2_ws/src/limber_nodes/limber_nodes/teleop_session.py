@@ -25,12 +25,17 @@ APPEAR_S = 30.0  # wall time for the other nodes to come up
 
 @dataclass(frozen=True)
 class Plan:
-    """How many episodes to save and from which seed on; `attempts` bounds the failures."""
+    """How many episodes to save and from which seed on; `attempts` bounds the failures.
+
+    After `seconds` of wall time the session ends as soon as `at_least` episodes are saved.
+    """
 
     episodes: int
     first_seed: int
     record: bool
     attempts: int
+    at_least: int = 1
+    seconds: float = float("inf")
 
 
 class SessionClosed(Exception):  # noqa: N818 - not an error: the node is being shut down
@@ -80,6 +85,9 @@ class Session:
             )
             seed += outcome is not Outcome.REPEAT
             if self.saved >= self._plan.episodes:
+                return True
+            if self.saved >= self._plan.at_least and time.monotonic() - begin >= self._plan.seconds:
+                self._say(f"the time is up after {self.saved} episodes")
                 return True
         return False
 

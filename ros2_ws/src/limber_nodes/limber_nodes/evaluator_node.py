@@ -1,0 +1,232 @@
+"""Runs a policy through unseen episodes in the graph, judges each, and writes the report."""
+
+import json
+import math
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from std_msgs.msg import String
+
+from hardware.errors import LimberError
+from limber_nodes import qos
+from limber_nodes.evaluation_streams import EvaluationStreams
+from limber_nodes.parameters import ParameterError, Parameters, param
+from limber_nodes.plain import PlainNode
+from limber_nodes.robots import robot_spec
+from limber_nodes.spin import run_node
+from limber_nodes.teleop_session import Outcome, Plan, Session, SessionClosed
+from policies.evaluation.episode_log import EpisodeLog
+from policies.evaluation.report import EvaluationReport, write_report
+from policies.evaluation.report_sources import commit, machine, read_curve
+from policies.evaluation.seeds import FINAL_TEST
+
+NS = 1_000_000_000
+POLL_S = 0.005
+SILENT_S = 5.0  # wall time without joint states after which an episode is a fault
+SAMPLES_S = 1.5  # wall time in which the last diagnostics of a policy come: they are published at 1 Hz
+
+
+@dataclass(frozen=True)
+class EvaluatorSettings:
+    """Parameters of evaluator_node."""
+
+    episodes: int = param(20, "episodes to run, each with the next seed", low=1, high=10_000)
+    first_seed: int = param(FINAL_TEST.start, "seed of the first episode; unseen ones begin at 100000", low=0)
+    timeout_s: float = param(12.0, "robot time after which an episode has failed", low=0.1)
+    hold_s: float = param(0.5, "how long task_node wants success held; nothing counts before", low=0.0)
+    robot: str = param("so101", "name of a shipped robot spec, or path to a spec's YAML file")
+    task: str = param("PickPlace", "the task's name, for the report's title")
+    cameras: tuple[str, ...] = param((), "cameras to film, separated by commas; empty: all; none: none")
+    width: int = param(0, "picture width in px; 0: as the spec says", low=0, high=4096)
+    height: int = param(0, "picture height in px; 0: as the spec says", low=0, high=4096)
+    checkpoint: str = param("", "what is evaluated, for the report's training curve and conditions")
+    report: str = param("runs/evaluation/report.html", "the page to write; its figures go beside it as .json")
+    overwrite: bool = param(False, "replace an existing report")
+    stages: str = param("", "JSON file of stage name -> seconds, shown in the report")
+    successes_shown: int = param(3, "films of successes in the report", low=0, high=100)
+    failures_shown: int = param(6, "films of failures in the report", low=0, high=100)
+    policy_wait_s: float = param(60.0, "wall time to wait for a policy that is ready", low=0.0)
+
+
+class EvaluatorNode:
+    """Episodes run in a thread of their own; the executor's thread only sorts what arrives."""
+
+    def __init__(self, node: PlainNode) -> None:
+        self.node = node
+        self.settings = s = Parameters(node, EvaluatorSettings).values
+        self.spec = robot_spec(s)
+        self.report = Path(s.report)
+        if self.report.suffix != ".html":
+            raise ParameterError(f"parameter 'report': expected a name ending in .html, got {s.report!r}")
+        for file in (self.report, self.report.with_suffix(".json")):
+            if file.exists() and not s.overwrite:
+                raise ParameterError(f"parameter 'report': {file} exists; name another or set overwrite")
+        self.streams = EvaluationStreams(node, self.spec)
+        plan = Plan(episodes=s.episodes, first_seed=s.first_seed, record=False, attempts=s.episodes)
+        self.session = Session(node, plan, self._episode, lambda line: None)
+        self.verdicts = node.create_publisher(String, "evaluation/verdict", qos.EVENTS)
+        self.thread = threading.Thread(target=self._run, name="evaluation", daemon=True)
+        self.ended = threading.Event()
+        self.robot_s = self.wall_s = 0.0
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def close(self) -> None:
+        self.ended.set()
+        self.session.close()
+        self.thread.join(timeout=5.0)
+
+    # -- the evaluation's thread ----------------------------------------------------------------
+
+    def _run(self) -> None:
+        begun = time.monotonic()
+        try:
+            self._wait_for_policy()
+            self._run_episodes()
+            self._wait(SAMPLES_S)
+            write_report(
+                self._make_report(time.monotonic() - begun),
+                self.report,
+                successes=self.settings.successes_shown,
+                failures=self.settings.failures_shown,
+            )
+            self._say(f"report: {self.report}")
+            self.node.finish(0)
+        except SessionClosed:
+            pass
+        except LimberError as error:
+            self.node.get_logger().error(str(error))
+            self.node.finish(2)
+        except Exception as error:  # the process must not wait for a thread that is gone
+            self.node.get_logger().fatal(f"evaluation: {type(error).__name__}: {error}")
+            self.node.finish(1)
+
+    def _run_episodes(self) -> None:
+        """Every seed gets a verdict: what the graph's failure kept from running is a fault too."""
+        logs, s = self.streams.logs, self.settings
+        try:
+            self.session.run()
+            self.session.call("stop")
+        except LimberError as error:
+            if not logs:
+                raise
+            for seed in range(s.first_seed + len(logs), s.first_seed + s.episodes):
+                log = EpisodeLog(seed, self.streams.newest_ns, NS // self.spec.action_hz, keep_frames=False)
+                log.end(log.begin_ns, "fault", str(error))
+                logs.append(log)
+
+    def _wait_for_policy(self) -> None:
+        deadline = time.monotonic() + self.settings.policy_wait_s
+        while not self.streams.policy_ready:
+            if time.monotonic() > deadline:
+                raise LimberError(
+                    f"expected a policy_node that is ready within {self.settings.policy_wait_s:g} s, "
+                    + ("it is not" if self.streams.policy else "nobody answers")
+                )
+            self._wait(POLL_S)
+
+    def _episode(self, seed: int) -> Outcome:
+        """From the arm being armed to a verdict."""
+        streams = self.streams
+        streams.success_ns = None
+        log = EpisodeLog(seed, streams.newest_ns, NS // self.spec.action_hz)
+        streams.logs.append(log)
+        begun = time.monotonic()
+        verdict, reason = self._judge(log.begin_ns)
+        log.end(streams.newest_ns, verdict, reason)
+        if verdict != "success" and not log.chunks and not reason:
+            log.reason = "no chunk came"
+        self.robot_s += (streams.newest_ns - log.begin_ns) / NS
+        self.wall_s += time.monotonic() - begun
+        same = [other for other in streams.logs if (other.verdict == "success") == (verdict == "success")]
+        if len(same) > (
+            self.settings.successes_shown if verdict == "success" else self.settings.failures_shown
+        ):
+            log.drop_trace()
+        self._announce(log)
+        return Outcome.SUCCESS if verdict == "success" else Outcome.FAILURE
+
+    def _judge(self, begin_ns: int) -> tuple[str, str]:
+        streams, s = self.streams, self.settings
+        while True:
+            passed = (streams.newest_ns - begin_ns) / NS
+            # A success in the first half second was reported before the reset.
+            if streams.success_ns is not None and passed >= s.hold_s:
+                return "success", ""
+            if passed >= s.timeout_s:
+                return "timeout", ""
+            if passed >= s.hold_s and streams.mode != "armed":
+                return "fault", f"the robot is {streams.mode}"
+            if time.monotonic() - streams.newest_wall > SILENT_S:
+                return "fault", f"no joint states for {SILENT_S:g} s"
+            self._wait(POLL_S)
+
+    def _announce(self, log: EpisodeLog) -> None:
+        logs = self.streams.logs
+        seconds = ((log.end_ns or 0) - log.begin_ns) / NS
+        successes = sum(other.verdict == "success" for other in logs)
+        verdict = {
+            "index": len(logs),
+            "episodes": self.settings.episodes,
+            "seed": log.seed,
+            "verdict": log.verdict,
+            "seconds": round(seconds, 2),
+            "reason": log.reason,
+        }
+        self.verdicts.publish(String(data=json.dumps(verdict)))
+        reason = f" ({log.reason})" if log.reason else ""
+        self._say(
+            f"episode {len(logs)}/{self.settings.episodes} seed {log.seed}: {log.verdict}{reason} "
+            f"after {seconds:.1f} s; {successes} of {len(logs)}"
+        )
+
+    def _make_report(self, elapsed_s: float) -> EvaluationReport:
+        s, policy = self.settings, self.streams.policy
+        first, last = s.first_seed, s.first_seed + s.episodes - 1
+        pace = self.robot_s / self.wall_s if self.wall_s else math.nan
+        conditions = {
+            "checkpoint": s.checkpoint or "unknown",
+            "seeds": f"{first} to {last}",
+            "success": f"held for {s.hold_s:g} s within {s.timeout_s:g} s",
+            "through": "ROS 2 topics, asynchronous inference",
+            "speed": f"{pace:.3f} robot seconds a second",
+        }
+        told = ("execution_horizon", "chunk_size", "num_inference_steps", "device", "threads")
+        conditions |= {name.replace("_", " "): policy[name] for name in told if name in policy}
+        stages: dict[str, float] = {}
+        if s.stages:
+            try:
+                stages = {name: float(t) for name, t in json.loads(Path(s.stages).read_text()).items()}
+            except (OSError, ValueError, AttributeError, TypeError) as error:
+                self.node.get_logger().warning(f"stages: {s.stages}: {error}")
+        return EvaluationReport(
+            title=f"{s.task} on {self.spec.name}",
+            instruction=self.streams.instruction,
+            joint_names=self.spec.joint_names,
+            action_dt=self.spec.action_dt,
+            time_limit_s=s.timeout_s,
+            episodes=tuple(log.result() for log in self.streams.logs),
+            conditions=conditions,
+            stage_seconds={**stages, "evaluate": elapsed_s},
+            curve=read_curve(Path(s.checkpoint)) if s.checkpoint else None,
+            machine=machine(),
+            commit=commit(),
+        )
+
+    def _wait(self, duration_s: float) -> None:
+        if self.ended.wait(duration_s):
+            raise SessionClosed
+
+    def _say(self, line: str) -> None:
+        self.node.get_logger().info(line)
+
+
+def main() -> None:
+    run_node(lambda: PlainNode("evaluator_node", EvaluatorNode))
+
+
+if __name__ == "__main__":
+    main()
