@@ -43,6 +43,7 @@ class CameraFeed:
         self._sent = self._done = 0  # snapshots, of the present process
         self._before = np.zeros(len(self._cameras), dtype=np.int64)  # frames of earlier processes
         self._counts = np.zeros(len(self._cameras), dtype=np.int64)
+        self.last_stamp_ns = -1  # of the last snapshot whose frames are all published
         self.frames_lost = 0
         self.restarts = 0
         self.wait_s = 0.0  # wall time that simulated time stood still for the cameras
@@ -131,8 +132,9 @@ class CameraFeed:
             if message == READY:
                 self.ready = True
                 continue
-            done, *counts = np.frombuffer(message, dtype=np.int64)
+            done, last_stamp, *counts = np.frombuffer(message, dtype=np.int64)
             self._done, self._counts = int(done), np.array(counts)
+            self.last_stamp_ns = int(last_stamp)
 
     # -- inside -------------------------------------------------------------------------------
 

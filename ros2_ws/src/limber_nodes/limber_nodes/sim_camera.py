@@ -69,15 +69,16 @@ def serve(connection: socket.socket, make_node: Callable[[], Node]) -> None:
     for camera in spec.cameras:  # the first picture opens EGL: not while time is running
         renderer.render(camera.name, _any_state(model))
     connection.send(READY)
-    done = np.zeros(1 + len(spec.cameras), dtype=np.int64)  # snapshots, then frames by camera
+    done = np.zeros(2 + len(spec.cameras), dtype=np.int64)  # snapshots, last stamp, frames by camera
     while message := connection.recv(1 << 20):
         stamp_ns, bits = HEADER.unpack_from(message)
         snapshot = np.frombuffer(message, dtype=np.float64, offset=HEADER.size)
         for i, camera in enumerate(spec.cameras):
             if bits >> i & 1:
                 publishers[i].publish(stamp_ns, renderer.render(camera.name, snapshot))
-                done[1 + i] += 1
+                done[2 + i] += 1
         done[0] += 1
+        done[1] = stamp_ns
         connection.send(done.tobytes())
     renderer.close()
     node.destroy_node()
