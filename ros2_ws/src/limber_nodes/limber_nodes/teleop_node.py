@@ -29,6 +29,8 @@ class TeleopSettings:
     robot: str = param("so101", "name of a shipped robot spec, or path to a spec's YAML file")
     task: str = param("PickPlace", "task that the scripted expert knows")
     episodes: int = param(0, "episodes to save before the process ends; 0: until the operator quits", low=0)
+    seconds: float = param(0.0, "wall time after which no more episodes are begun; 0: no bound", low=0.0)
+    at_least: int = param(1, "episodes to save even when the time is up", low=1)
     first_seed: int = param(0, "task seed of the first episode; each next one adds one", low=0)
     record: bool = param(True, "call the recorder's services around each episode")
     timeout_s: float = param(12.0, "robot time after which an episode has failed", low=0.1)
@@ -62,6 +64,8 @@ class TeleopNode:
             first_seed=self.settings.first_seed,
             record=self.settings.record,
             attempts=2 * self.settings.episodes + 10 if self.settings.episodes else 1_000_000_000,
+            at_least=self.settings.at_least,
+            seconds=self.settings.seconds or float("inf"),
         )
         self.session = Session(node, plan, self.drive.episode, self._say)
 
