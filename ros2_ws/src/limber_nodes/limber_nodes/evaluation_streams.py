@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
@@ -60,7 +60,7 @@ class EvaluationStreams:
         for log in self._logs_at(stamp):
             log.sent.append((stamp, conversions.joint_arrays(message)[0][order]))
 
-    def _frame_taker(self, camera: str):
+    def _frame_taker(self, camera: str) -> Callable[[CompressedImage], None]:
         def take(message: CompressedImage) -> None:
             stamp = conversions.stamp_ns(message.header.stamp)
             for log in self._logs_at(stamp):

@@ -128,7 +128,7 @@ class EvaluatorNode:
                 )
             self._wait(POLL_S)
 
-    def _episode(self, seed: int) -> Outcome:
+    def _episode(self, seed: int, _reset_ns: int) -> Outcome:
         """From the arm being armed to a verdict."""
         streams = self.streams
         streams.success_ns = None

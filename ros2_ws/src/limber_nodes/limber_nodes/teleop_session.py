@@ -58,7 +58,7 @@ class Session:
         self._drive = drive
         self._say = say
         self._closed = threading.Event()
-        names = ["arm", "task/reset"]
+        names = ["arm", "stop", "task/reset"]
         names += ["episode/start", "episode/save", "episode/discard"] if plan.record else []
         self._clients = {name: node.create_client(Trigger, name) for name in names}
         self._task = AsyncParameterClient(node, "task_node")
