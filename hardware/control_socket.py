@@ -173,9 +173,9 @@ def _pose(data: Mapping[str, Any]) -> ObjectPose:
 
 
 def _listen(path: Path) -> socket.socket:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and _is_served(path):
             raise HardwareError(f"a simulation already listens at {path}; end it or choose another namespace")
         path.unlink(missing_ok=True)  # left behind by a process that was killed

@@ -46,8 +46,12 @@ class ManagedNode(LifecycleNode):
         self.finish = Finish()
         self.failure: Exception | None = None
         self._active = self._configured = False
-        self._autostart = Parameters(self, _Autostart)
-        self.part = make_part(self)
+        try:
+            self._autostart = Parameters(self, _Autostart)
+            self.part = make_part(self)
+        except BaseException:
+            self.destroy_node()  # one that is left to the interpreter's end can hang it
+            raise
 
     def start(self) -> None:
         """Take the node to active if `autostart` is set; raises what stood in the way."""

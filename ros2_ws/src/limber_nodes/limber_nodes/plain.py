@@ -22,7 +22,11 @@ class PlainNode(Node):
     def __init__(self, name: str, make_part: Callable[["PlainNode"], PlainPart]) -> None:
         super().__init__(name)
         self.finish = Finish()
-        self.part = make_part(self)
+        try:
+            self.part = make_part(self)
+        except BaseException:
+            self.destroy_node()  # one that is left to the interpreter's end can hang it
+            raise
 
     def start(self) -> None:
         self.part.start()

@@ -1,12 +1,17 @@
 """Everything the graph says, episode by episode, into raw logs."""
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.serialization import deserialize_message
+from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, CompressedImage, JointState
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
@@ -23,6 +28,9 @@ from policies.data import cdr
 from policies.data.raw_log import Channel
 from policies.data.recorder import Recorder
 from policies.errors import PolicyError
+
+SENSORS_S = 10.0  # wall time that `episode/start` waits for sensors that were never heard
+SETTLE_S = 0.05  # wall time for a label that is on its way
 
 # topic -> (type, latched). Latched ones are repeated at the start of every episode.
 TOPICS: dict[str, tuple[type, bool]] = {
@@ -71,6 +79,8 @@ class RecorderNode:
         self.success: bool | None = None
         self.awaited: set[str] = set()
         self.active = False
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._episodes = MutuallyExclusiveCallbackGroup()  # one command at a time; messages go on
 
     # -- life cycle -------------------------------------------------------------------------
 
@@ -103,7 +113,9 @@ class RecorderNode:
             "rerecord": self._rerecord,
         }
         for name, verb in verbs.items():
-            self.node.create_service(Trigger, f"episode/{name}", self._service(verb))
+            self.node.create_service(
+                Trigger, f"episode/{name}", self._service(verb), callback_group=self._episodes
+            )
 
     def activate(self) -> None:
         self.active = True
@@ -123,9 +135,14 @@ class RecorderNode:
     # -- what is recorded -------------------------------------------------------------------
 
     def _record(self, name: str, kind: type, *, latched: bool = False, camera: str = "") -> None:
-        """Subscribe to serialised messages: nothing is decoded but stamps, labels and the task."""
+        """Subscribe to serialised messages: nothing is decoded but stamps, labels and counters."""
         package = kind.__module__.split(".")[0]
         picture = camera if kind is CompressedImage else ""
+        look = {
+            "task/instruction": self._see_instruction,
+            "task/success": self._see_success,
+            "/diagnostics": self._see_diagnostics,
+        }.get(name)
         put = self.recorder.put
 
         def take(data: bytes, info: dict[str, Any]) -> None:
@@ -134,23 +151,35 @@ class RecorderNode:
             put(channel, data, arrival, sent, latched=latched, camera=picture, stamp_ns=stamp)
             if self.awaited:
                 self.awaited.discard(name)
-            if name == "task/instruction":
-                self.task = cdr.string(data)
-            elif name == "task/success":
-                self.success = cdr.boolean(data)
+            if look is not None:
+                look(data)
 
         profile = qos.LATCHED if latched else qos.recording()
         subscription = self.node.create_subscription(kind, name, take, profile, raw=True)
         channel = Channel(subscription.topic_name, f"{package}/msg/{kind.__name__}")
 
+    def _see_instruction(self, data: bytes) -> None:
+        self.task = cdr.string(data)
+
+    def _see_success(self, data: bytes) -> None:
+        self.success = cdr.boolean(data)
+
+    def _see_diagnostics(self, data: bytes) -> None:
+        said = diagnostics.values_of(deserialize_message(data, DiagnosticArray), "robot_node") or {}
+        until = int(said.get("frames_published_until_ns", -1))
+        for camera in self.spec.camera_names if until >= 0 else ():
+            count = said.get(f"frames_published.{camera}")
+            if count is not None:
+                self.recorder.published(camera, int(count), until)
+
     # -- episodes ---------------------------------------------------------------------------
 
-    def _service(self, verb: Callable[[], str]) -> Callable[[Any, Any], Any]:
-        def answer(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _service(self, verb: Callable[[], Awaitable[str]]) -> Callable[[Any, Any], Awaitable[Any]]:
+        async def answer(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
             try:
                 if not self.active:
                     raise PolicyError("expected the recorder to be active, it is inactive")
-                response.message = verb()
+                response.message = await verb()
                 response.success = True
             except LimberError as error:
                 response.message = str(error)
@@ -160,23 +189,34 @@ class RecorderNode:
 
         return answer
 
-    def _start(self) -> str:
+    async def _start(self) -> str:
+        deadline = time.monotonic() + SENSORS_S
+        while self.awaited and time.monotonic() < deadline:
+            await self._pause(0.05)
         if self.awaited:
-            raise PolicyError(
-                f"expected every sensor before an episode, silent: {', '.join(sorted(self.awaited))}"
-            )
+            silent = ", ".join(sorted(self.awaited))
+            raise PolicyError(f"expected every sensor before an episode, silent: {silent}")
         self.success = None
         return json.dumps({"index": self.recorder.start(self.task)})
 
-    def _save(self) -> str:
+    async def _save(self) -> str:
+        if not self.success:  # the word of success may have reached the caller first
+            await self._pause(SETTLE_S)
         return str(self.recorder.save(self.success))
 
-    def _discard(self) -> str:
+    async def _pause(self, duration_s: float) -> None:
+        """Let the executor go on with its messages for a while."""
+        future = Future()
+        timer = self.node.create_timer(duration_s, lambda: future.set_result(None), clock=self._steady)
+        await future
+        self.node.destroy_timer(timer)
+
+    async def _discard(self) -> str:
         return json.dumps({"index": self.recorder.discard()})
 
-    def _rerecord(self) -> str:
-        self._discard()
-        return self._start()
+    async def _rerecord(self) -> str:
+        await self._discard()
+        return await self._start()
 
     def _say(self) -> None:
         """Publish the latched state; the recorder's thread calls this too, when a disk is full."""
@@ -194,14 +234,15 @@ class RecorderNode:
             "size_mb": status.size_bytes / 1e6,
             "messages": status.messages,
             "messages_dropped": status.dropped,
-            **{f"frames_{camera}": n for camera, n in status.frames.items()},
-            **{f"frames_missing_{camera}": n for camera, n in status.missing.items()},
+            **{f"frames.{camera}": n for camera, n in status.frames.items()},
+            **{f"frames_missing.{camera}": n for camera, n in status.missing.items()},
+            **{f"frames_lost.{camera}": n for camera, n in status.lost.items()},
         }
         if status.reason:
             return diagnostics.ERROR, status.reason, values
         if self.awaited:
             return diagnostics.WARN, f"silent: {', '.join(sorted(self.awaited))}", values
-        if status.dropped or any(status.missing.values()):
+        if status.dropped or any(status.missing.values()) or any(status.lost.values()):
             return diagnostics.WARN, "messages were lost", values
         return diagnostics.OK, status.state, values
 

@@ -39,10 +39,9 @@ class RobotDiagnostics:
             "epoch": loop.epoch,
             "ticks": loop.tick_count,
             **self._meter.figures(),
-            "refused": sum(loop.counters.refused.values()),
-            "dry_steps": loop.counters.dry_steps,
-            "stale_corrections": loop.counters.stale_corrections,
-            "observer_errors": loop.counters.observer_errors,
+            **{name: value for name, value in vars(loop.counters).items() if name != "refused"},
+            "refused": sum(dict(loop.counters.refused).values()),
+            "fault": loop.fault,
             "chunks_accepted": scheduler.accepted,
             "chunks_late": scheduler.late,
             "chunks_dropped": scheduler.dropped,
@@ -56,6 +55,7 @@ class RobotDiagnostics:
         feed.mend()
         values |= {f"frames_published.{name}": count for name, count in feed.frames_published.items()}
         values |= {
+            "frames_published_until_ns": feed.last_stamp_ns,
             "frames_lost": feed.frames_lost,
             "camera_restarts": feed.restarts,
             "camera_wait_s": feed.wait_s,
@@ -71,7 +71,8 @@ class RobotDiagnostics:
     def _losses(self) -> tuple[int, ...]:
         counters = self._loop.counters
         lost = 0 if self._feed is None else self._feed.frames_lost
-        return sum(counters.refused.values()), counters.dry_steps, counters.observer_errors, lost
+        refused = sum(dict(counters.refused).values())
+        return refused, counters.dry_steps, counters.observer_errors, counters.robot_errors, lost
 
 
 def _flat(health: Mapping[str, Mapping[str, float | str]]) -> dict[str, object]:

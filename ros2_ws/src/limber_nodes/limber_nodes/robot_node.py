@@ -78,17 +78,20 @@ class RobotNode:
 
     def deactivate(self) -> None:
         """Stop; park a real arm, for a bounded time; then end the loop and the cameras."""
-        self.loop.stop()
-        self._wait_until(lambda: bool((abs(self.loop.safety.velocity) < 1e-3).all()), STOP_S)
-        if self.world is None and self.loop.mode is not Mode.DISARMED:
-            self.loop.park()
-            self._wait_until(lambda: self.loop.mode is Mode.DISARMED, self.settings.park_timeout_s)
-        self.should_end.set()
-        if self.thread:
-            self.thread.join()
-        if self.feed:
-            self.feed.stop()
-        self.diagnostics.close()
+        self.gate.release()
+        try:
+            self.loop.stop()
+            self._wait_until(lambda: bool((abs(self.loop.safety.velocity) < 1e-3).all()), STOP_S)
+            if self.world is None and self.loop.mode is not Mode.DISARMED:
+                self.loop.park()
+                self._wait_until(lambda: self.loop.mode is Mode.DISARMED, self.settings.park_timeout_s)
+        finally:
+            self.should_end.set()
+            if self.thread:
+                self.thread.join()
+            if self.feed:
+                self.feed.stop()
+            self.diagnostics.close()
 
     def cleanup(self) -> None:
         if self.socket:

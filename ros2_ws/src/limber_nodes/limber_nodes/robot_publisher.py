@@ -27,7 +27,6 @@ class RobotPublisher:
 
     def __init__(self, node: Node, loop: ControlLoop, with_clock: bool) -> None:
         self._node = node
-        self._loop = loop
         self._spec = spec = loop.spec
         self._states = node.create_publisher(JointState, "joint_states", qos.STATE_OUT)
         self._executed = node.create_publisher(JointState, "executed_action", qos.STATE_OUT)
@@ -67,7 +66,7 @@ class RobotPublisher:
         self._executed.publish(message)
         self._last_sent = sent
 
-        source = (report.source.value, report.mode.value, self._loop.epoch)
+        source = (report.source.value, report.mode.value, report.epoch)
         if source != self._last_source:
             self._last_source = source
             keys = ("source", "mode", "epoch")
