@@ -107,6 +107,14 @@ class ToolKinematics:
         within: Vector = np.clip(guess, self._lower, self._upper)
         return within
 
+    def between(self, start: Vector, end: Vector) -> Vector:
+        """Half way from one position to another (3,) around the arm's pan axis, not across its base."""
+        relative = np.stack([start, end]) - self._pan_axis
+        radius = np.hypot(relative[:, 0], relative[:, 1]).mean()
+        angle = np.arctan2(relative[:, 1], relative[:, 0]).mean()
+        x, y = self._pan_axis[:2] + radius * np.array([np.cos(angle), np.sin(angle)])
+        return np.array([x, y, 0.5 * (start[2] + end[2])])
+
     def sag(self, joints: Vector) -> Vector:
         """How far gravity pulls each joint off its servo's goal at rest at `joints`, (n_joints,) rad."""
         self._data.qpos[self._qpos] = joints

@@ -182,7 +182,7 @@ class PickPlaceExpert:
         height = self._rng.uniform(1.0, 1.3) * CARRY
         heading = self._heading(self._reference)
         turned = heading + self._rng.uniform(-0.5, 0.5)
-        middle = 0.5 * (here + goal)
+        middle = self._kinematics.between(here, goal)
         points = [(here, heading, height - 0.02), (middle, turned, height), (goal, turned, height)]
         knots = [self._reference]
         for (x, y, _), yaw, z in points:
