@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from hardware.spec import RobotSpec
+from policies.data.frame_count import FrameCount
 from policies.data.raw_log import RESERVE_BYTES, Channel, DiskFullError, RawLogWriter
 from policies.data.recorder_folder import RecordingFolder
 from policies.errors import PolicyError
@@ -28,25 +29,13 @@ JOINT_BYTES = 1500  # a control period's joint state, sent action and their fram
 Message = tuple[Channel, bytes, int, int]  # channel, serialised message, log time, publish time
 
 
-@dataclass
-class CameraCount:
-    """Frames of one camera in the running episode; frames are due at multiples of 1 / fps."""
-
-    fps: int
-    frames: int = 0
-    missing: int = 0
-    last_stamp_ns: int | None = None
-
-    def count(self, stamp_ns: int) -> None:
-        if self.last_stamp_ns is not None:
-            self.missing += max(0, round((stamp_ns - self.last_stamp_ns) * self.fps / 1e9) - 1)
-        self.last_stamp_ns = stamp_ns
-        self.frames += 1
-
-
 @dataclass(frozen=True)
 class RecorderStatus:
-    """What the recorder does now; `reason` says why it is not recording when that is a fault."""
+    """What the recorder does now; `reason` says why it is not recording when that is a fault.
+
+    By camera: frames in the episode, frames missing from it by their stamps, and frames lost
+    since the start by the publisher's own counter.
+    """
 
     state: str  # idle or recording
     index: int  # of the running or the next episode
@@ -58,6 +47,7 @@ class RecorderStatus:
     reason: str = ""
     frames: dict[str, int] = field(default_factory=dict)
     missing: dict[str, int] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -97,7 +87,7 @@ class Recorder:
         self._queue: deque[Message] = deque()
         self._queued_bytes = 0
         self._latched: dict[str, Message] = {}
-        self._cameras: dict[str, CameraCount] = {}
+        self._cameras = {c.name: FrameCount(c.fps) for c in spec.cameras}
         self._writer: RawLogWriter | None = None
         self._lock = threading.Lock()  # the writer, and everything about the running episode
         self._index = self.folder.next_index()
@@ -137,7 +127,8 @@ class Recorder:
             now = time.time_ns()
             for channel, data, _, published in self._latched.values():
                 writer.write(channel, data, now, published)
-            self._cameras = {c.name: CameraCount(c.fps) for c in self.spec.cameras}
+            for count in self._cameras.values():
+                count.begin()
             self._task, self._reason, self._started = task, "", time.monotonic()
             self._writer = writer
             return self._index
@@ -160,15 +151,19 @@ class Recorder:
         message = (channel, data, log_time_ns, publish_time_ns)
         if latched:
             self._latched[channel.topic] = message
-        if self._writer is None:
-            return
-        if self._queued_bytes + len(data) > QUEUE_BYTES:
-            self._dropped += 1
-            return
-        self._queued_bytes += len(data)
-        self._queue.append(message)
+        recorded = self._writer is not None and self._queued_bytes + len(data) <= QUEUE_BYTES
         if camera in self._cameras:
-            self._cameras[camera].count(stamp_ns)
+            self._cameras[camera].heard(stamp_ns, recorded)
+        if recorded:
+            self._queued_bytes += len(data)
+            self._queue.append(message)
+        elif self._writer is not None:
+            self._dropped += 1
+
+    def published(self, camera: str, count: int, until_ns: int) -> None:
+        """The camera's own counter, and the stamp of the last frame in it; lost frames follow from it."""
+        if camera in self._cameras:
+            self._cameras[camera].published(count, until_ns)
 
     def save(self, success: bool | None, extra: Mapping[str, str] | None = None) -> Path:
         """Close the running episode whole and return its file; `success` None: not known."""
@@ -205,6 +200,7 @@ class Recorder:
             reason=self._reason,
             frames={name: c.frames for name, c in self._cameras.items()},
             missing={name: c.missing for name, c in self._cameras.items()},
+            lost={name: c.lost for name, c in self._cameras.items()},
         )
 
     # -- the writer thread ------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from support.episodes import NS, image_message, joint_message
 
 from hardware.spec import load_spec, spec_from_dict
+from policies.data.frame_count import FrameCount
 from policies.data.raw_log import EPISODE, RESULT, Channel, DiskFullError
 from policies.data.raw_log_reader import read_raw_log
 from policies.data.recorder import Recorder
@@ -150,7 +151,7 @@ def test_a_disk_that_fills_ends_the_episode_whole(small_disk: Path) -> None:
         small_disk / "raw",
         SPEC,
         min_free_bytes=300_000,
-        max_episode_s=0.1,
+        max_episode_s=2.0,
         on_change=lambda: changed.append(recorder.status.reason),
     )
     recorder.start("t")
@@ -168,3 +169,19 @@ def test_a_disk_that_fills_ends_the_episode_whole(small_disk: Path) -> None:
     with pytest.raises(DiskFullError):
         recorder.start("t")
     recorder.close()
+
+
+def test_the_publishers_counter_tells_frames_that_never_came() -> None:
+    count = FrameCount(30)
+    stamps = [round(frame * NS / 30) for frame in range(100)]
+    count.published(10, stamps[9])
+    for frame in range(10, 100):
+        if frame not in (20, 21):
+            count.heard(stamps[frame], recorded=True)
+        if frame in (40, 70, 99):
+            count.published(frame + 1, stamps[frame])
+    assert count.lost == 2
+    assert count.missing == 2
+    count.published(3, stamps[2])  # the publisher was restarted: nothing is lost by that
+    count.published(4, stamps[3])
+    assert count.lost == 2
