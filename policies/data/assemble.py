@@ -81,9 +81,8 @@ class Assembler:
             "task_index": np.array([self._tasks.setdefault(t, len(self._tasks)) for t in source.tasks]),
         }
         declared = [k for k, f in self.info["features"].items() if f["dtype"] != "video" and k not in columns]
-        table = source.table.select(declared).replace_schema_metadata(None)
-        for key, values in columns.items():
-            table = table.append_column(key, pa.array(values))
+        kept = {key: source.table.column(key) for key in declared}
+        table = pa.table({**kept, **{key: pa.array(values) for key, values in columns.items()}})
         row: dict[str, Any] = {
             "episode_index": number,
             "tasks": list(dict.fromkeys(source.tasks)),

@@ -10,7 +10,8 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -42,8 +43,12 @@ class DatasetWriter:
         robot_type: str | None = None,
         *,
         resume: bool = False,
+        data_file_mb: int = layout.DATA_FILE_MB,
+        video_file_mb: int = layout.VIDEO_FILE_MB,
     ) -> None:
         """resume: go on with the saved episodes of an interrupted writer of the same dataset, if any.
+
+        data_file_mb, video_file_mb: size at which a new file is begun; defaults are lerobot's.
 
         Raises DatasetError: `root` exists; an interrupted writer left episodes and `resume` is False,
         or they are of other features; another writer is at work; a feature that cannot be stored.
@@ -51,6 +56,7 @@ class DatasetWriter:
         self.root = Path(root)
         self.fps = fps
         info = layout.new_info(fps, features, robot_type)
+        info |= {"data_files_size_in_mb": data_file_mb, "video_files_size_in_mb": video_file_mb}
         self.features: dict[str, layout.Feature] = {key: info["features"][key] for key in features}
         _check_features(self.features)
         if self.root.exists():
@@ -86,14 +92,16 @@ class DatasetWriter:
 
         Raises DatasetError, and adds nothing: missing or unknown keys, a wrong shape or type, NaN.
         """
-        self._episode.add(frame)
+        with _disk_errors(self.root):
+            self._episode.add(frame)
 
     def save_episode(self, task: str, info: Mapping[str, Note] | None = None) -> int:
         """Keep the running episode under the text `task`; returns its index.
 
         info: notes kept in the episodes' table as `info/<key>`. Raises DatasetError below two frames.
         """
-        self._episode.save(task, info or {}, self._partial / f"episode-{self._n_episodes:06d}")
+        with _disk_errors(self.root):
+            self._episode.save(task, info or {}, self._partial / f"episode-{self._n_episodes:06d}")
         self._n_episodes += 1
         self._episode = self._new_episode()
         return self._n_episodes - 1
@@ -110,7 +118,8 @@ class DatasetWriter:
         """
         try:
             self._episode.drop()
-            _finish(self.root, self._partial)
+            with _disk_errors(self.root):
+                _finish(self.root, self._partial)
         finally:
             self.close()
         return self.root
@@ -150,10 +159,22 @@ def recover(root: str | Path) -> Path:
         raise DatasetError(f"expected to recover into a new folder, got {root}, which exists")
     lock = _lock(partial)
     try:
-        _finish(root, partial)
+        with _disk_errors(root):
+            _finish(root, partial)
     finally:
         os.close(lock)
     return root
+
+
+@contextmanager
+def _disk_errors(root: Path) -> Iterator[None]:
+    """Name the dataset and what is safe when the disk refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError(
+            f"{root}: cannot write ({error.strerror}); episodes saved before are whole in {partial_of(root)}"
+        ) from error
 
 
 def _take_over(root: Path, partial: Path, info: Mapping[str, Any], resume: bool) -> int:

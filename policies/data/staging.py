@@ -60,7 +60,9 @@ class RunningEpisode:
 
         if self.length < 2:
             raise DatasetError(f"expected an episode of at least 2 frames, got {self.length}; discard it")
-        self._close_encoders()
+        for encoder in self._encoders.values():
+            encoder.close()
+        self._encoders = {}
         table, stats = self._table_and_stats()
         pq.write_table(table, self._folder / "frames.parquet")
         note = {
@@ -74,13 +76,10 @@ class RunningEpisode:
 
     def drop(self) -> None:
         """Forget the frames."""
-        self._close_encoders()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _close_encoders(self) -> None:
         for encoder in self._encoders.values():
-            encoder.close()
+            encoder.abandon()
         self._encoders = {}
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _encoder(self, key: str, image: NDArray[np.uint8]) -> VideoEncoder:
         if key not in self._encoders:

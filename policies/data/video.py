@@ -3,7 +3,9 @@
 Frames are counted, not timed: a frame's number in its file is its stamp times fps, rounded.
 """
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -27,8 +29,9 @@ class VideoEncoder:
 
         self.frames = 0
         self._av = av
+        self._path = path
         self._fps = fps
-        self._container = av.open(str(path), "w", format="mp4")
+        self._container: Any = av.open(str(path), "w", format="mp4")
         self._stream: Any = self._container.add_stream("libx264", rate=fps, options=dict(X264))
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
         self._stream.codec_context.time_base = Fraction(1, fps)
@@ -44,6 +47,12 @@ class VideoEncoder:
         """Write what the encoder still holds, and the file's index."""
         self._container.mux(self._stream.encode())
         self._container.close()
+
+    def abandon(self) -> None:
+        """Give the file up; emptied first, because a file that cannot be ended on a full disk stays open."""
+        os.truncate(self._path, 0)
+        with suppress(OSError):
+            self._container.close()
 
 
 @dataclass(frozen=True)
