@@ -52,5 +52,5 @@ def tiny_model(name="flow", **changes):
 
 
 def tiny_config(**changes):
-    defaults = dict(batch_size=16, learning_rate=3e-3, warmup_steps=5, ema_decay=0.95, threads=1, held_out=0.2)
-    return TrainConfig(**{**defaults, **changes})
+    small = {"batch_size": 16, "learning_rate": 3e-3, "warmup_steps": 5, "ema_decay": 0.95, "threads": 1}
+    return TrainConfig(**{**small, "held_out": 0.2, **changes})
