@@ -1,0 +1,82 @@
+"""evaluator_node beside the whole graph: verdicts, and a report that says what happened."""
+
+import json
+from pathlib import Path
+
+from std_msgs.msg import String
+from std_srvs.srv import SetBool
+from support.checkpoints import untrained_checkpoint
+from support.ros_process import NodeProcess, listener, node_process
+
+from hardware.spec import load_spec
+
+
+def test_success_timeout_and_fault_are_told_apart(tmp_path: Path) -> None:
+    checkpoint = untrained_checkpoint(tmp_path / "checkpoint", load_spec("so101"))
+    stages = tmp_path / "stages.json"
+    stages.write_text(json.dumps({"collect": 12.5}))
+    with (
+        listener() as ear,
+        node_process("robot_node"),
+        node_process("task_node"),
+        node_process("policy_node", checkpoint=checkpoint),
+    ):
+        ear.listen(String, "evaluation/verdict")
+        verdicts = ear.heard["evaluation/verdict"]
+        evaluator = NodeProcess(
+            "evaluator_node",
+            episodes=3,
+            first_seed=100_500,
+            timeout_s=4.0,
+            report=tmp_path / "out",
+            checkpoint=checkpoint,
+            stages=stages,
+        )
+        ear.wait(lambda: len(verdicts) == 1, "the first verdict, a timeout")
+        ear.listen(String, "control_source", latched=True)
+
+        def armed() -> bool:
+            heard = ear.heard["control_source"]
+            return bool(heard) and json.loads(heard[-1].data)["source"] == "policy"
+
+        ear.wait(armed, "the second episode")
+        assert ear.call(SetBool, "task/label", SetBool.Request(data=True)).success
+        ear.wait(lambda: len(verdicts) == 2, "the second verdict, a success by label")
+        ear.heard["control_source"].clear()
+        ear.wait(armed, "the third episode")
+        ear.trigger("stop")
+        code, output = evaluator.wait()
+    assert code == 0, output
+    found = [json.loads(message.data) for message in verdicts]
+    assert [v["verdict"] for v in found] == ["timeout", "success", "fault"]
+    assert [v["seed"] for v in found] == [100_500, 100_501, 100_502]
+
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["n_episodes"] == 3
+    assert report["success_rate"] == 1 / 3
+    assert report["interval_low"] < 1 / 3 < report["interval_high"]
+    assert set(report["latency_ms"]) == set(report["delay_steps"]) == {"p50", "p99", "max"}
+    assert report["delay_steps"]["p50"] >= 1
+    assert report["latency_ms"]["p50"] > 0
+    assert report["stage_seconds"]["collect"] == 12.5
+    assert report["stage_seconds"]["evaluate"] > 4
+    timeout, success, fault = report["episodes"]
+    assert 4.0 <= timeout["seconds"] < 4.5
+    assert timeout["chunks"] >= 5
+    assert success["seconds"] < 4.0
+    assert fault["reason"] == "the robot is stopped"
+    page = (tmp_path / "out/report.html").read_text()
+    assert page.count("<video") == 3
+    assert "put the cube into the bin" in page
+
+    # A second evaluation into the same folder must not replace the first.
+    code, output = NodeProcess("evaluator_node", report=tmp_path / "out").wait()
+    assert code == 2, output
+    assert "report.html exists" in output
+
+
+def test_without_a_policy_nothing_starts(tmp_path: Path) -> None:
+    code, output = NodeProcess("evaluator_node", report=tmp_path / "out", policy_wait_s=0.5).wait()
+    assert code == 2, output
+    assert "expected a policy_node that is ready within 0.5 s, nobody answers" in output
+    assert not (tmp_path / "out").exists()
