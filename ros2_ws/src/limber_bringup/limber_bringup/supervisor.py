@@ -2,7 +2,9 @@
 
 SIGINT first, newest process first and each before the one it may depend on; a process that does not
 end gets SIGTERM after `sigterm_timeout` and SIGKILL `sigkill_timeout` after that. Asking to stop a
-second time sends SIGTERM to all that are left at once, a third time SIGKILL.
+second time sends SIGTERM to all that are left at once, a third time SIGKILL. When a process has failed
+the others get SIGTERM at once: a Python program that is still starting answers SIGINT with a page of
+traceback, in which the message that matters would drown.
 """
 
 import asyncio
@@ -30,6 +32,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._hurry = {signal.SIGTERM: asyncio.Event(), signal.SIGKILL: asyncio.Event()}
         self._failure = 0
+        self._first = signal.SIGINT
 
     async def run(self) -> int:
         """Until every process has ended; 0, or the exit code of the first that failed."""
@@ -72,7 +75,8 @@ class Supervisor:
                 child = None if stopped else await self._start(process)
                 continue
             self._note(code)
-            if process.shutdown_on_exit:
+            if process.shutdown_on_exit and not self._stopping.is_set():
+                self._first = signal.SIGTERM if code else signal.SIGINT
                 self.stop()
             return
 
@@ -105,17 +109,18 @@ class Supervisor:
             self._ends[child] = asyncio.ensure_future(self._end(child))
 
     async def _end(self, child: Child) -> None:
-        name = child.process.name
-        child.send(signal.SIGINT)
-        timeouts = (
-            (signal.SIGTERM, child.process.sigterm_timeout),
-            (signal.SIGKILL, child.process.sigkill_timeout),
-        )
-        for harder, patience in timeouts:
-            await self._wait(patience, child.exited, self._hurry[harder])
+        child.send(self._first)
+        patience = {
+            signal.SIGTERM: child.process.sigterm_timeout,
+            signal.SIGKILL: child.process.sigkill_timeout,
+        }
+        for harder, seconds in patience.items():
+            if harder is self._first:
+                continue
+            await self._wait(seconds, child.exited, self._hurry[harder])
             if child.exited.is_set():
                 return
-            self._output.say("ERROR", name, f"did not end, escalating to '{harder.name}'")
+            self._output.say("ERROR", child.process.name, f"did not end, escalating to '{harder.name}'")
             child.send(harder)
         await child.exited.wait()
 
