@@ -21,12 +21,13 @@ from sim.tasks import load_task
 OBSERVATIONS = ("pixels", "state")
 
 
-class RobotEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):
+class RobotEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # type: ignore[misc]
     """One `step` is one action step: the goal given is the one SENT on the step's last tick.
 
     Observation keys are LeRobot's: `observation.state` (n,), `observation.images.<camera>`
     (H, W, 3) with obs="pixels", `observation.environment_state` (7 per object: position and
-    quaternion in the base frame) with obs="state". Time goes on across resets.
+    quaternion in the base frame) with obs="state". `info["stamp_ns"]` is robot time since the
+    episode began, so that equal seeds give equal episodes; the robot's own time goes on across resets.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012
@@ -55,9 +56,11 @@ class RobotEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):
         self._pixels = obs == "pixels"
         self._names = self.spec_robot.joint_names
         self._tick_ns = NS // self.spec_robot.control_hz
+        self._step_ns = NS // self.spec_robot.action_hz
         self._correction: NDArray[np.float64] | None = None
         self._held_ticks = 0
         self._elapsed_steps = 0
+        self._start_ns = 0
         self._report: TickReport | None = None
         # Episodes begin when a step and every camera's frame fall together, so that they are all alike.
         rates = [self.spec_robot.action_hz, *(camera.fps for camera in self.spec_robot.cameras)]
@@ -70,27 +73,36 @@ class RobotEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Begin the episode of `seed`; the arm is armed and holds for one step before it is seen."""
         super().reset(seed=seed)
         scene_seed = int(self.np_random.integers(2**31)) if seed is None else seed
-        now = self.robot.now_ns()
-        self.robot.advance_to(-(-now // self._start_every_ns) * self._start_every_ns)
-        self.instruction = self.robot.reset(scene_seed)
-        self.loop.safety.reset(self.robot.get_observation().state.astype(np.float64))
+        start = self.robot.now_ns() + self._step_ns
+        start = -(-start // self._start_every_ns) * self._start_every_ns
+        self.robot.advance_to(start - self._step_ns)
+        self.loop.reset_world(lambda: self._place(scene_seed))
         self.loop.arm()
-        self._correction, self._held_ticks, self._elapsed_steps, self._report = None, 0, 0, None
+        self._correction, self._elapsed_steps = None, 0
+        self._play_step()
+        self._held_ticks = 0
+        self._start_ns = self.robot.now_ns()
         return self._observe(), self._info()
 
-    def step(self, action: NDArray[np.float32]) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """Play `action` (n,) for one action step. Raises `CommandError` for a wrong length or a NaN."""
-        points = np.asarray(action, dtype=np.float64)[None]
-        now = self.robot.now_ns()
-        self.loop.scheduler.submit(points, self.loop.tick_count // self.spec_robot.ticks_per_step)
-        if self._correction is not None:
-            self.loop.offer_correction(self._names, self._correction, now)
+    def _place(self, seed: int) -> None:
+        self.instruction = self.robot.reset(seed)
+
+    def _play_step(self) -> None:
         for _ in range(self.spec_robot.ticks_per_step):
             self._report = self.loop.tick()
             self.loop.clock.sleep_until(self.robot.now_ns() + self._tick_ns)
             self._held_ticks = self._held_ticks + 1 if self.robot.success() else 0
+
+    def step(self, action: NDArray[np.float32]) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        """Play `action` (n,) for one action step. Raises `CommandError` for a wrong length or a NaN."""
+        point = np.array(action, dtype=np.float64)
+        self.loop.scheduler.submit(point[None], self.loop.tick_count // self.spec_robot.ticks_per_step)
+        if self._correction is not None:
+            self.loop.offer_correction(self._names, self._correction, self.robot.now_ns())
+        self._play_step()
         self._correction = None
         self._elapsed_steps += 1
         elapsed_s = self._elapsed_steps * self.spec_robot.action_dt
@@ -106,7 +118,7 @@ class RobotEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):
         """The task's scripted demonstrator, drawing from a generator of its own."""
         return load_expert(self.task.name, self.spec_robot, seed)
 
-    def render(self) -> NDArray[np.uint8]:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8]:
         """The first camera's picture."""
         return self.robot.get_observation().images[self.spec_robot.camera_names[0]]
 
@@ -128,14 +140,14 @@ class RobotEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):
         return result
 
     def _info(self) -> dict[str, Any]:
-        hold = self.robot.get_observation().state.astype(np.float64)
+        assert self._report is not None  # reset has played a step
         report = self._report
         return {
             "success": self._succeeded(),
-            "stamp_ns": self.robot.now_ns(),
+            "stamp_ns": self.robot.now_ns() - self._start_ns,
             "instruction": self.instruction,
-            "sent": hold if report is None else report.sent,
-            "base": hold if report is None or report.base is None else report.base,
+            "sent": report.sent,
+            "base": report.sent if report.base is None else report.base,
         }
 
     def _make_observation_space(self) -> spaces.Dict:

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float64]
 
 
-def look_at(eye: Sequence[float], target: Sequence[float]) -> Matrix:
-    """(3, 3) axes of a camera at `eye` with `target` in its centre; it looks along -z, z is up."""
+def look_at(eye: Sequence[float], target: Sequence[float], up: Sequence[float] = (0.0, 0.0, 1.0)) -> Matrix:
+    """(3, 3) axes of a camera at `eye` with `target` in its centre and `up` upright; it looks along -z."""
     back = np.array(eye, dtype=np.float64) - np.array(target, dtype=np.float64)
     back /= np.linalg.norm(back)
-    right = np.cross((0.0, 0.0, 1.0), back)
+    right = np.cross(np.array(up, dtype=np.float64), back)
     right /= np.linalg.norm(right)
     return np.stack([right, np.cross(back, right), back], axis=1)
 

@@ -14,9 +14,11 @@ from sim.tasks.contract import Task
 MIN_PHYSICS_HZ = 200  # 5 ms: the coarsest step at which grasps held in the reference experiments
 MAX_PHYSICS_HZ = 2000
 
-FRONT_EYE = (0.52, -0.03, 0.36)
-FRONT_TARGET = (0.16, -0.03, 0.02)
-FRONT_FOVY_DEG = 45.0
+# Facing the arm over the table: what a task uses and the gripper above it fill the picture.
+FRONT_EYE = (0.75, -0.07, 0.72)
+FRONT_TARGET = (0.125, -0.07, 0.045)
+FRONT_FOVY_DEG = 30.0
+BACKDROP = (0.62, 0.66, 0.70)
 
 
 def physics_hz(spec: RobotSpec) -> int:
@@ -54,13 +56,18 @@ def _add_surroundings(scene: mujoco.MjSpec) -> None:
         dir=(-0.1, -0.25, -1.0),
         type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
         diffuse=(0.5, 0.5, 0.5),
+        specular=(0.0, 0.0, 0.0),
         castshadow=False,
     )
+    backdrop = scene.add_texture(
+        name="backdrop", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_FLAT
+    )
+    backdrop.width, backdrop.height, backdrop.rgb1, backdrop.rgb2 = 4, 24, BACKDROP, BACKDROP
     world.add_geom(
         name="table",
         type=mujoco.mjtGeom.mjGEOM_BOX,
         pos=(0.2, 0.0, -0.02),
-        size=(0.6, 0.6, 0.02),
+        size=(0.8, 0.8, 0.02),
         rgba=(0.80, 0.82, 0.84, 1.0),
         friction=(1.0, 0.01, 0.0001),
         condim=4,

@@ -10,7 +10,7 @@ class JointPath:
     """A cubic Hermite spline through knots (K, n): at rest at both ends, continuous in velocity."""
 
     def __init__(self, knots: list[Vector], speed: float, min_interval: float = 0.1) -> None:
-        """`speed`: rad/s that the fastest joint averages between two knots, `min_interval` s apart at least."""
+        """Between two knots the fastest joint averages `speed` rad/s, and `min_interval` s pass at least."""
         points = np.stack(knots)
         lengths = np.abs(np.diff(points, axis=0)).max(axis=1)
         intervals = np.maximum(lengths / speed, min_interval)

@@ -26,7 +26,7 @@ class ArmModel:
     menagerie_file: str
     hand: str  # the body that carries the tool and the wrist camera
     tool: tuple[float, float, float]  # midway between the fingertips: the published gripperframe
-    camera: tuple[float, float, float]
+    camera: tuple[float, float, float]  # beside the hand; the fingers point up in its picture
     camera_target: tuple[float, float, float]
     camera_fovy_deg: float
     pan: str  # the joint that turns the whole arm about z
@@ -41,9 +41,9 @@ ARMS = {
         menagerie_file="so101.xml",
         hand="gripper",
         tool=(0.092, -0.0005, 0.0115),
-        camera=(0.020, 0.055, 0.020),
-        camera_target=(0.105, 0.0, 0.008),
-        camera_fovy_deg=75.0,
+        camera=(0.030, 0.068, 0.006),
+        camera_target=(0.115, 0.0, 0.006),
+        camera_fovy_deg=70.0,
         pan="shoulder_pan",
         roll="wrist_roll",
         ready={"shoulder_lift": -0.4, "elbow_flex": 0.6, "wrist_flex": 1.37},
@@ -86,6 +86,6 @@ def _add_places(spec: mujoco.MjSpec, arm: ArmModel) -> None:
     hand.add_camera(
         name="wrist",
         pos=axes.T @ np.array(arm.camera),
-        quat=quat_of(axes.T @ look_at(arm.camera, arm.camera_target)),
+        quat=quat_of(axes.T @ look_at(arm.camera, arm.camera_target, up=(1.0, 0.0, 0.0))),
         fovy=arm.camera_fovy_deg,
     )
