@@ -63,7 +63,7 @@ class NodeProcess:
         """At once, if it still runs."""
         if self._process.poll() is None:
             self._process.kill()
-        self._process.communicate()
+            self._process.communicate()
 
 
 @contextmanager

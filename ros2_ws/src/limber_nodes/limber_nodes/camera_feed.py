@@ -31,12 +31,13 @@ READY = b"ready"
 class CameraFeed:
     """Starts the process, feeds it from the control thread, restarts it when it has died."""
 
-    def __init__(self, spec: RobotSpec, settings: RobotSettings, ros_arguments: Sequence[str]) -> None:
+    def __init__(self, spec: RobotSpec, settings: RobotSettings, arguments: Sequence[str]) -> None:
+        """`arguments`: this process's own, whose namespace and remappings the other one shares."""
         self._cameras = [c.name for c in spec.cameras]
         self._start_message = json.dumps(
             {"spec": spec.to_dict(), "task": task_name(settings), "jpeg_quality": settings.jpeg_quality}
         ).encode()
-        self._command = [sys.executable, "-m", "limber_nodes.sim_camera", *ros_arguments]
+        self._command = [sys.executable, "-m", "limber_nodes.sim_camera", *_ros_arguments(arguments)]
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self.ready = self._stalled = False
@@ -153,3 +154,17 @@ class CameraFeed:
         self.ready = False
         if connection is not None:
             connection.close()
+
+
+def _ros_arguments(arguments: Sequence[str]) -> list[str]:
+    """What follows `--ros-args`, less the node's name, which is the robot's alone."""
+    if "--ros-args" not in arguments:
+        return []
+    given = list(arguments[arguments.index("--ros-args") :])
+    kept: list[str] = []
+    for word in given:
+        if word.startswith(("__node:=", "__name:=")):
+            kept.pop()  # the `-r` before it
+        else:
+            kept.append(word)
+    return kept

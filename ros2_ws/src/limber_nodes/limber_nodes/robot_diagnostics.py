@@ -9,13 +9,17 @@ from hardware.robot import Health
 from limber_nodes import conversions, diagnostics
 from limber_nodes.camera_feed import CameraFeed
 from limber_nodes.period_meter import PeriodMeter
+from limber_nodes.teleop_gate import TeleopGate
 
 
 class RobotDiagnostics:
     """Level ERROR without a camera process; WARN while anything is lost; values are cumulative."""
 
-    def __init__(self, node: Node, loop: ControlLoop, meter: PeriodMeter, feed: CameraFeed | None) -> None:
+    def __init__(
+        self, node: Node, loop: ControlLoop, meter: PeriodMeter, gate: TeleopGate, feed: CameraFeed | None
+    ) -> None:
         self._loop = loop
+        self._gate = gate
         self._meter = meter
         self._feed = feed
         self._last = self._losses()
@@ -42,6 +46,8 @@ class RobotDiagnostics:
             **{name: value for name, value in vars(loop.counters).items() if name != "refused"},
             "refused": sum(dict(loop.counters.refused).values()),
             "fault": loop.fault,
+            "teleop_wait_s": self._gate.wait_s,
+            "teleop_given_up": self._gate.given_up,
             "chunks_accepted": scheduler.accepted,
             "chunks_late": scheduler.late,
             "chunks_dropped": scheduler.dropped,

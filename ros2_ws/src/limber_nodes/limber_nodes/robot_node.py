@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from limber_description import DescriptionError, robot_description
 from std_msgs.msg import String
 
 from hardware.control.clock import NS, Clock, MonotonicClock, PhysicsClock
@@ -71,7 +72,7 @@ class RobotNode:
         self._describe()
         self.should_end = threading.Event()
         self.thread = threading.Thread(target=self._run, name="control")
-        self.diagnostics = RobotDiagnostics(self.node, self.loop, self.meter, self.feed)
+        self.diagnostics = RobotDiagnostics(self.node, self.loop, self.meter, self.gate, self.feed)
         gc.collect()
         gc.freeze()  # what is there by now stays: a full collection would make the loop late
         self.thread.start()
@@ -104,10 +105,9 @@ class RobotNode:
 
     def _describe(self) -> None:
         try:
-            from limber_description import robot_description
-        except ImportError:
-            return
-        self.description.publish(String(data=robot_description(self.spec)))
+            self.description.publish(String(data=robot_description(self.spec)))
+        except DescriptionError as error:  # a robot can be driven without a picture of it
+            self.node.get_logger().warning(str(error))
 
     # -- the control thread ---------------------------------------------------------------------
 
@@ -128,8 +128,7 @@ class RobotNode:
     def _serve_world(self, clock: PhysicsClock) -> None:
         """Cameras rendered in another process, and the control socket."""
         if self.spec.cameras:
-            ros_arguments = sys.argv[sys.argv.index("--ros-args") :] if "--ros-args" in sys.argv else []
-            self.feed = CameraFeed(self.spec, self.settings, ros_arguments)
+            self.feed = CameraFeed(self.spec, self.settings, sys.argv)
             self.robot.add_frame_listener(self.feed.push)  # type: ignore[attr-defined]
             clock.add_gate(self.feed.gate)
         self.loop.observers.append(self.gate.observe)

@@ -65,7 +65,6 @@ def serve(connection: socket.socket, make_node: Callable[[], Node]) -> None:
         CameraPublisher(node, c, np.deg2rad(model.camera(c.name).fovy[0]), start["jpeg_quality"])
         for c in spec.cameras
     ]
-    snapshot = np.zeros(0)
     for camera in spec.cameras:  # the first picture opens EGL: not while time is running
         renderer.render(camera.name, _any_state(model))
     connection.send(READY)
