@@ -24,7 +24,7 @@ def state_of(episode: int, frame: int) -> NDArray[np.float32]:
 
 def grey_of(episode: int, frame: int, camera: int) -> int:
     """The grey level of a camera's picture, 8 apart from frame to frame."""
-    return 30 + 8 * frame + 10 * episode + 100 * camera
+    return (30 + 8 * frame + 10 * episode + 100 * camera) % 256
 
 
 def frame_of(episode: int, frame: int, cameras: tuple[str, ...]) -> dict[str, Any]:
