@@ -1,6 +1,7 @@
 """Raw logs become a LeRobotDataset: values true to their stamps, and a report that tells what was wrong."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -159,3 +160,38 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert again.returncode == 2
     assert again.stderr.startswith("error: ")
     assert again.stderr.count("\n") == 1
+
+
+@pytest.mark.timeout(600)
+def test_lerobot_train_runs_on_it(tmp_path: Path) -> None:
+    write_episode(tmp_path / "a.mcap", SPEC, seconds=2.0)
+    export([tmp_path / "a.mcap"], tmp_path / "data")
+    options = {
+        "dataset.repo_id": "limber/test",
+        "dataset.root": tmp_path / "data",
+        "dataset.video_backend": "pyav",
+        "policy.type": "act",
+        "policy.device": "cpu",
+        "policy.push_to_hub": "false",
+        "policy.pretrained_backbone_weights": "null",
+        "policy.dim_model": 16,
+        "policy.n_heads": 2,
+        "policy.dim_feedforward": 16,
+        "policy.n_encoder_layers": 1,
+        "policy.n_vae_encoder_layers": 1,
+        "policy.chunk_size": 4,
+        "policy.n_action_steps": 4,
+        "steps": 2,
+        "batch_size": 2,
+        "num_workers": 0,
+        "save_freq": 2,
+        "eval_freq": 0,
+        "wandb.enable": "false",
+        "output_dir": tmp_path / "run",
+    }
+    command = [str(Path(sys.executable).with_name("lerobot-train"))]
+    command += [f"--{key}={value}" for key, value in options.items()]
+    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **threads})
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "run/checkpoints/000002/pretrained_model/model.safetensors").is_file()
