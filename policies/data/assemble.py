@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from policies.data import layout
 from policies.data.stats import FeatureStats, Stats, combine, vector_stats
 from policies.data.video import (
-    NotAtKeyFrameError,
     VideoEncoder,
     VideoJoiner,
     VideoSegment,
+    begins_at_key_frame,
     coding_of,
     decode,
     video_info,
@@ -193,15 +193,13 @@ class _VideoFiles:
 
     def append(self, segment: VideoSegment) -> tuple[tuple[int, int], int]:
         """Copy an episode in; returns ((chunk_index, file_index), its first frame in that file)."""
-        try:
+        if begins_at_key_frame(segment, self._fps):
             return self._copy(segment)
-        except NotAtKeyFrameError:
-            recoded = self._root / f".{self._key}.recoded.mp4"
-            encode_again(segment, recoded, self._fps)
-            try:
-                return self._copy(VideoSegment(recoded, 0, segment.n_frames))
-            finally:
-                recoded.unlink()
+        recoded = self._root / f".{self._key}.recoded.mp4"
+        encode_again(segment, recoded, self._fps)
+        place = self._copy(VideoSegment(recoded, 0, segment.n_frames))
+        recoded.unlink()
+        return place
 
     def _copy(self, segment: VideoSegment) -> tuple[tuple[int, int], int]:
         coding = coding_of(segment.path)

@@ -128,7 +128,7 @@ class VideoJoiner:
         self._stream: Any = None
 
     def append(self, segment: VideoSegment) -> None:
-        """Copy the segment's packets; raises DatasetError if frames are missing or it starts amid a group."""
+        """Copy the packets of a segment that begins at a key frame; DatasetError if frames are missing."""
         base = Fraction(1, self._fps)
         copied = 0
         with open_video(segment.path) as source:
@@ -138,8 +138,6 @@ class VideoJoiner:
                 self._stream.time_base = video.time_base
             for packet in _packets(source, video, segment, self._fps):
                 number = _frame_number(packet.pts, video.time_base, self._fps)
-                if copied == 0 and not packet.is_keyframe:
-                    raise NotAtKeyFrameError(f"{segment.path}: frame {number} is not a key frame")
                 delay = number - _frame_number(packet.dts, video.time_base, self._fps)
                 packet.stream = self._stream
                 packet.time_base = base
@@ -161,8 +159,11 @@ class VideoJoiner:
         self._container.close()
 
 
-class NotAtKeyFrameError(DatasetError):
-    """A segment that cannot be copied, only decoded and encoded again."""
+def begins_at_key_frame(segment: VideoSegment, fps: int) -> bool:
+    """Whether the segment can be copied; if not, it has to be decoded and encoded again."""
+    with open_video(segment.path) as source:
+        first = next(_packets(source, source.streams.video[0], segment, fps), None)
+        return first is None or bool(first.is_keyframe)
 
 
 def _frame_number(pts: int, time_base: Fraction, fps: int) -> int:
