@@ -155,7 +155,11 @@ def open_dataset(root: str | Path) -> DatasetFiles:
 
 def _read_info(root: Path) -> dict[str, Any]:
     if not root.is_dir():
-        hint = "; an interrupted recording of it can be recovered" if partial_of(root).is_dir() else ""
+        hint = ""
+        if partial_of(root).is_dir():
+            hint = f"; finish its interrupted recording with: python -m policies dataset recover {root}"
+        elif backup_of(root).is_dir():
+            hint = f"; an interrupted deletion left it under {backup_of(root)}: rename that"
         raise DatasetError(f"expected a dataset folder, got {root}, which does not exist{hint}")
     path = root / layout.INFO
     if not path.is_file():
@@ -182,6 +186,11 @@ def _read_info(root: Path) -> dict[str, Any]:
 def partial_of(root: Path) -> Path:
     """The folder beside `root` in which a writer keeps its episodes until the dataset is whole."""
     return root.with_name(root.name + ".partial")
+
+
+def backup_of(root: Path) -> Path:
+    """Where a dataset lies while another one takes its place."""
+    return root.with_name(f".{root.name}.backup")
 
 
 def _read_episodes(root: Path, info: dict[str, Any]) -> tuple[Episode, ...]:

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from policies.data.lerobot_reader import DatasetFiles, Episode, open_dataset
+from policies.data.lerobot_reader import DatasetFiles, Episode, backup_of, open_dataset
 from policies.data.sampler import split_episodes
 from policies.data.tools.sources import build, sources
 from policies.errors import DatasetError
@@ -76,7 +76,7 @@ def delete(root: Path, episodes: Sequence[int], out: Path | None = None) -> Path
     if out is not None:
         return build(out, dataset.info, sources(dataset, kept))
     root = root.resolve()
-    backup = root.with_name(f".{root.name}.backup")
+    backup = backup_of(root)
     if backup.exists():
         raise DatasetError(
             f"{backup} is left from an interrupted deletion; compare it with {root} and remove one"

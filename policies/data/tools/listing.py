@@ -1,5 +1,6 @@
 """A table of the datasets below a folder."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,20 +27,22 @@ class Summary:
 
 
 def find_datasets(folder: Path) -> Iterator[Summary]:
-    """Datasets at or below `folder`, interrupted recordings among them, in the order of their names.
+    """Datasets at or below `folder` (not in hidden folders), interrupted recordings among them, by name.
 
     Raises DatasetError where the folder does not exist.
     """
     if not folder.is_dir():
         raise DatasetError(f"expected a folder, got {folder}, which does not exist")
-    found = {path.parent.parent for path in folder.rglob(layout.INFO)}
-    left = {path.parent for path in folder.rglob("*.partial/info.json")}
-    for root in sorted(found | left):
-        if root in left:
+    for name, inner, _ in os.walk(folder):
+        root = Path(name)
+        if (root / layout.INFO).is_file():
+            yield summarise(root)
+            inner.clear()
+        elif root.suffix == ".partial" and (root / "info.json").is_file():
             n = len(list(root.glob("episode-*")))
             yield Summary(root, problem=f"interrupted with {n} episodes saved: dataset recover")
-        elif not any(part.endswith((".partial", ".backup")) for part in root.relative_to(folder).parts):
-            yield summarise(root)
+            inner.clear()
+        inner[:] = sorted(child for child in inner if not child.startswith("."))
 
 
 def summarise(root: Path) -> Summary:
