@@ -26,6 +26,12 @@ SOURCES = [REPOSITORY, *(p for p in (REPOSITORY / "ros2_ws/src").glob("*") if p.
 PATIENCE_S = 40.0  # for a condition to come true on a busy machine; never asserted on when it does
 
 
+def environment() -> dict[str, str]:
+    """This process's, with the source tree before what is installed."""
+    path = os.pathsep.join([*map(str, SOURCES), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+
+
 class NodeProcess:
     """`python -m limber_nodes.<module> --ros-args ...` with its output kept."""
 
@@ -34,10 +40,10 @@ class NodeProcess:
         command = [sys.executable, "-m", f"limber_nodes.{module}", "--ros-args"]
         for name, value in parameters.items():
             command += ["-p", f"{name}:={value}"]
-        path = os.pathsep.join([*map(str, SOURCES), os.environ.get("PYTHONPATH", "")])
         self._process = subprocess.Popen(
             [*command, *arguments],
-            env={**os.environ, "PYTHONPATH": path},
+            env=environment(),
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -79,10 +85,10 @@ def node_process(module: str, *arguments: str, **parameters: object) -> Iterator
 class Listener:
     """A node of the test's own: keeps what it hears, calls services, publishes."""
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: str = "/") -> None:
         self._context = Context()
         rclpy.init(context=self._context)
-        self.node = Node("listener", context=self._context)
+        self.node = Node("listener", namespace=namespace, context=self._context)
         self.heard: dict[str, list[Any]] = defaultdict(list)
         self._clients: dict[str, Any] = {}
         self._closed = threading.Event()
@@ -147,8 +153,8 @@ class Listener:
 
 
 @contextmanager
-def listener() -> Iterator[Listener]:
-    made = Listener()
+def listener(namespace: str = "/") -> Iterator[Listener]:
+    made = Listener(namespace)
     try:
         yield made
     finally:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from hardware.errors import HardwareError, unknown
 from hardware.robot import ObjectPose
 from hardware.spec import RobotSpec
+from hardware.teleop.keyboard import KeyboardJog
+from hardware.teleop.terminal import has_terminal
 
 EXPERT_SEEDS = 10_000_000  # the demonstrator draws from seeds of its own, apart from the tasks'
 
@@ -37,7 +39,12 @@ class Operator(Protocol):
     def done(self) -> bool:
         """Nothing is left to do."""
 
-    def close(self) -> None: ...
+    @property
+    def is_person(self) -> bool:
+        """Whether somebody has to be waited for, and no episode is too long."""
+
+    def press(self, key: str) -> None:
+        """A key was typed in the terminal."""
 
 
 class ExpertOperator:
@@ -61,11 +68,40 @@ class ExpertOperator:
     def done(self) -> bool:
         return self._expert.done
 
-    def close(self) -> None:
+    is_person = False
+
+    def press(self, key: str) -> None:
         pass
 
 
-OPERATORS: Mapping[str, Callable[[str, RobotSpec], Operator]] = {"expert": ExpertOperator}
+class KeyboardOperator:
+    """A person at the keys of the terminal."""
+
+    def __init__(self, task: str, spec: RobotSpec) -> None:
+        self._jog = KeyboardJog(spec)
+        if not has_terminal():
+            raise HardwareError(
+                "operator 'keyboard': expected a terminal; start teleop_node in one of its own"
+            )
+        print(self._jog.help, flush=True)
+
+    def begin(self, seed: int, objects: Mapping[str, ObjectPose], state: Vector) -> None:
+        self._jog.restart(state)
+
+    def act(self, state: Vector, objects: Mapping[str, ObjectPose], time_s: float) -> Command | None:
+        return Command(self._jog.goal(state))
+
+    done = False
+    is_person = True
+
+    def press(self, key: str) -> None:
+        self._jog.press(key)
+
+
+OPERATORS: Mapping[str, Callable[[str, RobotSpec], Operator]] = {
+    "expert": ExpertOperator,
+    "keyboard": KeyboardOperator,
+}
 
 
 def make_operator(name: str, task: str, spec: RobotSpec) -> Operator:

@@ -22,6 +22,7 @@ from hardware.errors import LimberError
 from limber_nodes import diagnostics, qos
 from limber_nodes.managed import ManagedNode
 from limber_nodes.parameters import Parameters, param
+from limber_nodes.polled import PolledSubscriptions
 from limber_nodes.robots import robot_spec
 from limber_nodes.spin import run_node
 from policies.data import cdr
@@ -100,12 +101,14 @@ class RecorderNode:
         for line in self.recorder.lost:
             self.node.get_logger().error(f"not recovered: {line}")
         self.state = self.node.create_publisher(String, "episode", qos.LATCHED)
+        self.ears = PolledSubscriptions(self.node)
         for name, (kind, latched) in TOPICS.items():
             self._record(name, kind, latched=latched)
         for camera in self.spec.camera_names:
             for name, kind in CAMERA_TOPICS.items():
                 self._record(f"{camera}/{name}", kind, camera=camera)
         self.awaited = {"joint_states", *(f"{c}/image_raw/compressed" for c in self.spec.camera_names)}
+        self.ears.start()
         verbs = {
             "start": self._start,
             "save": self._save,
@@ -130,6 +133,7 @@ class RecorderNode:
         self.diagnostics.stop()
 
     def cleanup(self) -> None:
+        self.ears.close()
         self.recorder.close()
 
     # -- what is recorded -------------------------------------------------------------------
@@ -155,8 +159,8 @@ class RecorderNode:
                 look(data)
 
         profile = qos.LATCHED if latched else qos.recording()
-        subscription = self.node.create_subscription(kind, name, take, profile, raw=True)
-        channel = Channel(subscription.topic_name, f"{package}/msg/{kind.__name__}")
+        topic = self.ears.add(kind, name, profile, take)
+        channel = Channel(topic, f"{package}/msg/{kind.__name__}")
 
     def _see_instruction(self, data: bytes) -> None:
         self.task = cdr.string(data)
@@ -196,12 +200,14 @@ class RecorderNode:
         if self.awaited:
             silent = ", ".join(sorted(self.awaited))
             raise PolicyError(f"expected every sensor before an episode, silent: {silent}")
+        self.ears.drain()
         self.success = None
         return json.dumps({"index": self.recorder.start(self.task)})
 
     async def _save(self) -> str:
         if not self.success:  # the word of success may have reached the caller first
             await self._pause(SETTLE_S)
+        self.ears.drain()
         return str(self.recorder.save(self.success))
 
     async def _pause(self, duration_s: float) -> None:

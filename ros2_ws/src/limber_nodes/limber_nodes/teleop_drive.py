@@ -25,7 +25,7 @@ class Drive:
 
     def __init__(self, operator: Operator, timeout_s: float) -> None:
         self._operator = operator
-        self._timeout_ns = int(timeout_s * NS)
+        self._timeout_ns = timeout_s * NS
         self._ended = threading.Event()
         self._objects: Mapping[str, ObjectPose] = {}
         self._objects_stamp = -1

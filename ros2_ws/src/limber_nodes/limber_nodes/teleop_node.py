@@ -1,5 +1,6 @@
 """The teleoperator in the graph: a scripted expert or a person at a keyboard, and their sessions."""
 
+import math
 import threading
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from limber_nodes.operators import OPERATORS, make_operator
 from limber_nodes.parameters import Parameters, param
 from limber_nodes.spin import run_node
 from limber_nodes.teleop_drive import Drive, Outcome
+from limber_nodes.teleop_keys import SessionKeys
 from limber_nodes.teleop_session import Plan, Session, SessionClosed
 
 
@@ -48,7 +50,7 @@ class TeleopNode:
 
     def configure(self) -> None:
         node = self.node
-        self.drive = Drive(self.operator, self.settings.timeout_s)
+        self.drive = Drive(self.operator, math.inf if self.operator.is_person else self.settings.timeout_s)
         self.state = b""
         self.key: int | None = None  # the step that is not answered yet
         self.command = node.create_publisher(JointState, "teleop/joint_command", qos.COMMAND)
@@ -67,7 +69,8 @@ class TeleopNode:
             at_least=self.settings.at_least,
             seconds=self.settings.seconds or float("inf"),
         )
-        self.session = Session(node, plan, self.drive.episode, self._say)
+        self.keys = SessionKeys(self.operator, self.drive, self._say)
+        self.session = Session(node, plan, self.drive.episode, self._say, self.keys.wait_for_start)
 
     def activate(self) -> None:
         self.diagnostics = diagnostics.Diagnostics(self.node, self._diagnose)
@@ -77,6 +80,7 @@ class TeleopNode:
     def deactivate(self) -> None:
         """Silence is release: the arm holds 100 ms after the last command."""
         self.session.close()
+        self.keys.close()
         self.drive.close()
         self.thread.join(timeout=1.0)
         self.diagnostics.stop()
@@ -84,7 +88,7 @@ class TeleopNode:
     def cleanup(self) -> None:
         for subscription in self.subscriptions:
             self.node.destroy_subscription(subscription)
-        self.operator.close()
+        self.keys.close()
 
     # -- the graph, in the executor's thread ----------------------------------------------------
 
@@ -134,9 +138,10 @@ class TeleopNode:
             self.node.get_logger().error(str(error))
             self.node.finish(1)
             return
-        if not done and self.drive.outcome is not Outcome.QUIT:
+        quit_by_key = self.keys.quit or self.drive.outcome is Outcome.QUIT
+        if not done and not quit_by_key:
             self._say("too many attempts failed")
-        self.node.finish(0 if done or self.drive.outcome is Outcome.QUIT else 1)
+        self.node.finish(0 if done or quit_by_key else 1)
 
     def _say(self, line: str) -> None:
         print(line, flush=True)

@@ -51,12 +51,17 @@ class Session:
         plan: Plan,
         drive: Callable[[int, int], Outcome],
         say: Callable[[str], None],
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`drive(seed, stamp_ns)` is called with the task reset at that stamp, and the arm armed."""
+        """`drive(seed, stamp_ns)` is called with the task reset at that stamp, and the arm armed.
+
+        `ready` is asked before each episode begins, may wait, and says no to quit.
+        """
         self._node = node
         self._plan = plan
         self._drive = drive
         self._say = say
+        self._ready = ready
         self._closed = threading.Event()
         names = ["arm", "stop", "task/reset"]
         names += ["episode/start", "episode/save", "episode/discard"] if plan.record else []
@@ -73,6 +78,11 @@ class Session:
         Raises `HardwareError` for a service that is missing or refuses, `SessionClosed` on `close`.
         """
         self._appear()
+        done = self._episodes()
+        self.call("stop")
+        return done
+
+    def _episodes(self) -> bool:
         seed, begin = self._plan.first_seed, time.monotonic()
         for _ in range(self._plan.attempts):
             outcome = self._episode(seed)
@@ -98,8 +108,10 @@ class Session:
         if answer["seed"] != seed:
             raise HardwareError(f"task/reset: expected seed {seed}, got {answer['seed']}")
         self.call("arm")
+        if not self._ready():
+            return Outcome.QUIT
         if self._plan.record:
-            self.call("episode/start")
+            self._start_recording()
         outcome = self._drive(seed, answer["stamp_ns"])
         success = outcome is Outcome.SUCCESS
         if self._plan.record:
@@ -108,12 +120,25 @@ class Session:
         self.discarded += not success
         return outcome
 
+    def _start_recording(self) -> None:
+        """The recorder refuses until it has heard every sensor: be patient with the first episode."""
+        deadline = time.monotonic() + APPEAR_S
+        while (refusal := self._ask("episode/start")) is not None:
+            if self.saved + self.discarded or time.monotonic() > deadline:
+                raise HardwareError(refusal)
+            self._sleep(0.2)
+
     def call(self, name: str) -> str:
         """Call a Trigger service and give its message; raises `HardwareError` if it refuses."""
         response = self._wait(self._clients[name].call_async(Trigger.Request()), name)
         if not response.success:
             raise HardwareError(f"{name}: {response.message}")
         return str(response.message)
+
+    def _ask(self, name: str) -> str | None:
+        """Call a Trigger service; why it refused, None if it did not."""
+        response = self._wait(self._clients[name].call_async(Trigger.Request()), name)
+        return None if response.success else f"{name}: {response.message}"
 
     def _set_seed(self, seed: int) -> None:
         future = self._task.set_parameters([Parameter("seed", value=seed)])

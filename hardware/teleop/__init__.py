@@ -1,0 +1,1 @@
+"""Devices in a person's hands: what they press or move becomes joint goals."""
