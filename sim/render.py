@@ -62,21 +62,32 @@ class CameraRenderer:
         return self._renderers[width, height]
 
 
-class LazyImages(Mapping[str, Image]):
-    """Camera -> picture of one snapshot, rendered when first asked for."""
+class Frame:
+    """One camera's picture of one instant, rendered when it is first looked at, and once."""
 
-    def __init__(self, renderer: CameraRenderer, states: Mapping[str, State]) -> None:
-        self._renderer = renderer
-        self._states = states
-        self._images: dict[str, Image] = {}
+    def __init__(self, renderer: CameraRenderer, camera: str, stamp_ns: int, state: State) -> None:
+        self.stamp_ns = stamp_ns
+        self._renderer, self._camera, self._state = renderer, camera, state
+        self._image: Image | None = None
+
+    @property
+    def image(self) -> Image:
+        if self._image is None:
+            self._image = self._renderer.render(self._camera, self._state)
+        return self._image
+
+
+class LazyImages(Mapping[str, Image]):
+    """Camera -> picture of its frame."""
+
+    def __init__(self, frames: Mapping[str, Frame]) -> None:
+        self._frames = dict(frames)
 
     def __getitem__(self, camera: str) -> Image:
-        if camera not in self._images:
-            self._images[camera] = self._renderer.render(camera, self._states[camera])
-        return self._images[camera]
+        return self._frames[camera].image
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._states)
+        return iter(self._frames)
 
     def __len__(self) -> int:
-        return len(self._states)
+        return len(self._frames)

@@ -11,7 +11,7 @@ from hardware.control.clock import NS
 from hardware.robot import Array, ObjectPose, Observation
 from hardware.spec import RobotSpec
 from sim.errors import SimError
-from sim.render import CameraRenderer, LazyImages, State, take_state
+from sim.render import CameraRenderer, Frame, LazyImages, State, take_state
 from sim.scene import build_scene, physics_hz
 from sim.tasks import load_task
 from sim.tasks.contract import Task
@@ -46,7 +46,7 @@ class SimRobot:
         self._rated = self.model.actuator_forcerange[self._motors].copy()
         self._torque, self._torque_limit = False, 1.0
         self._renderer = CameraRenderer(self.model, self._spec.cameras)
-        self._frames: dict[str, tuple[int, State]] = {}
+        self._frames: dict[str, Frame] = {}
         self._listeners: list[FrameListener] = []
         self._connected = False
         self._place(spec.joint_array("rest"))
@@ -70,16 +70,13 @@ class SimRobot:
 
     def get_observation(self) -> Observation:
         self._require_connection()
-        now = self.now_ns()
-        stamps = {camera: stamp for camera, (stamp, _) in self._frames.items()}
-        states = {camera: state for camera, (_, state) in self._frames.items()}
         return Observation(
-            stamp_ns=now,
+            stamp_ns=self.now_ns(),
             state=self.data.qpos[self._qpos].astype(np.float32),
             velocity=self.data.qvel[self._dof].astype(np.float32),
             effort=self.data.actuator_force[self._motors].astype(np.float32),
-            images=LazyImages(self._renderer, states),
-            image_stamps_ns=MappingProxyType(stamps),
+            images=self._images,
+            image_stamps_ns=self._image_stamps,
         )
 
     def send_action(self, action: Array) -> Array:
@@ -145,9 +142,9 @@ class SimRobot:
             self._steps = count
             due = tuple(c.name for c in self._spec.cameras if self._is_frame(c.fps, count))
             if due:
-                self._capture(due)
+                state = self._capture(due)
                 for listener in self._listeners:
-                    listener(self.now_ns(), due, self._frames[due[0]][1])
+                    listener(self.now_ns(), due, state)
 
     def add_frame_listener(self, listener: FrameListener) -> None:
         """`listener(stamp_ns, cameras, state)` is called whenever frames are due; it must not block."""
@@ -177,7 +174,11 @@ class SimRobot:
     def _is_frame(self, fps: int, step: int) -> bool:
         return step * fps // self._hz > (step - 1) * fps // self._hz
 
-    def _capture(self, cameras: tuple[str, ...]) -> None:
-        state = take_state(self.model, self.data)
+    def _capture(self, cameras: tuple[str, ...]) -> State:
+        """Take the cameras' frames of this instant."""
+        now, state = self.now_ns(), take_state(self.model, self.data)
         for camera in cameras:
-            self._frames[camera] = (self.now_ns(), state)
+            self._frames[camera] = Frame(self._renderer, camera, now, state)
+        self._images = LazyImages(self._frames)
+        self._image_stamps = MappingProxyType({name: f.stamp_ns for name, f in self._frames.items()})
+        return state

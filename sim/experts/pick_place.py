@@ -23,6 +23,7 @@ MAX_ROLL = 1.75  # rad: grasp headings that turn the wrist further are not used
 HOVER, CARRY = 0.050, 0.080  # m above the table: before the grasp, and over the bin's wall
 RELEASE = 0.052  # the cube's underside is then just above the rim
 SPEEDS = (1.7, 2.5)  # rad/s of the fastest joint between knots; the spec allows 3.5
+EXPERT_STREAM = 1
 KNOCK_SHARE = 0.2  # episodes in which the arm is pushed off its way and recovers
 PAUSE_SHARE = 0.15  # chance of a hesitation at each stage
 MAX_STEP_S = 0.1  # a late call moves the path on by no more than this
@@ -39,7 +40,8 @@ class PickPlaceExpert:
 
     def __init__(self, spec: RobotSpec, seed: int) -> None:
         self._spec = spec
-        self._rng = np.random.default_rng(seed)
+        # Not the task's own stream, should somebody give both the same seed.
+        self._rng = np.random.default_rng((seed, EXPERT_STREAM))
         self._kinematics = ToolKinematics(spec)
         self._gripper = next(i for i, joint in enumerate(spec.joints) if joint.gripper)
         self._roll = spec.joint_names.index("wrist_roll")
