@@ -246,12 +246,13 @@ class Recorder:
         writer = self._running()
         self._drain(writer)
         counts = {f"frames_{name}": str(c.frames) for name, c in self._cameras.items()}
-        missing = {f"missing_{name}": str(c.missing) for name, c in self._cameras.items()}
+        counts |= {f"missing_{name}": str(c.missing) for name, c in self._cameras.items()}
+        counts |= {f"lost_{name}": str(c.lost) for name, c in self._cameras.items()}
         self._rate = max(self._rate, writer.bytes_written / max(1.0, time.monotonic() - self._started))
         self._writer = None
         self._index += 1
         self._saved += 1
-        return writer.save({**result, **counts, **missing, "dropped_messages": str(self._dropped)})
+        return writer.save({**result, **counts, "dropped_messages": str(self._dropped)})
 
     def _running(self) -> RawLogWriter:
         if self._writer is None:
