@@ -14,6 +14,7 @@ from limber_bringup.errors import LaunchError
 from limber_bringup.runner import start_launch
 from support.launching import (
     alive,
+    finish,
     interrupt,
     read_until,
     run,
@@ -139,47 +140,47 @@ def test_one_signal_ends_all_processes_newest_first(tmp_path, programs, number):
         f'<executable cmd="$(var python) -u $(var polite) p{i}" name="p{i}" output="screen"/>'
         for i in range(3)
     )
-    process = runner(write_launch(tmp_path, programs + body))
-    up = [f"p{i} up" for i in range(3)]
-    text = ""
-    while not all(word in text for word in up):
-        text += read_until(process, " up")
-    text = interrupt(process, number)
-    ends = {n: int(t) for n, t in re.findall(r"\] (p\d) SIGINT (\d+)", text)}
-    assert sorted(ends, key=ends.__getitem__) == ["p2", "p1", "p0"], text
-    assert process.returncode == 0, text
+    with runner(write_launch(tmp_path, programs + body)) as process:
+        up = [f"p{i} up" for i in range(3)]
+        text = ""
+        while not all(word in text for word in up):
+            text += read_until(process, " up")
+        text = interrupt(process, number)
+        ends = {n: int(t) for n, t in re.findall(r"\] (p\d) SIGINT (\d+)", text)}
+        assert sorted(ends, key=ends.__getitem__) == ["p2", "p1", "p0"], text
+        assert process.returncode == 0, text
 
 
 def test_a_program_that_will_not_end_is_killed_after_a_grace_time(tmp_path, programs):
     body = """<executable cmd="$(var python) -u $(var polite) p0" name="p0" output="screen"/>
     <executable cmd="$(var python) $(var stubborn)" output="screen"
                 sigterm_timeout="0.3" sigkill_timeout="0.3"/>"""
-    process = runner(write_launch(tmp_path, programs + body))
-    text = read_until(process, "stubborn up")
-    pid = int(re.search(r"stubborn up (\d+)", text)[1])
-    if "p0 up" not in text:
-        read_until(process, "p0 up")
-    text = interrupt(process)
-    assert "escalating to 'SIGTERM'" in text
-    assert "escalating to 'SIGKILL'" in text
-    assert "p0 SIGINT" in text
-    assert not alive(pid)
-    assert process.returncode == 128 + signal.SIGKILL
+    with runner(write_launch(tmp_path, programs + body)) as process:
+        text = read_until(process, "stubborn up")
+        pid = int(re.search(r"stubborn up (\d+)", text)[1])
+        if "p0 up" not in text:
+            read_until(process, "p0 up")
+        text = interrupt(process)
+        assert "escalating to 'SIGTERM'" in text
+        assert "escalating to 'SIGKILL'" in text
+        assert "p0 SIGINT" in text
+        assert not alive(pid)
+        assert process.returncode == 128 + signal.SIGKILL
 
 
 def test_asking_twice_and_again_does_not_wait(tmp_path, programs):
     """The grace times are a minute; two more signals end it without them."""
     body = """<executable cmd="$(var python) $(var stubborn)" output="screen"
                           sigterm_timeout="600" sigkill_timeout="600"/>"""
-    process = runner(write_launch(tmp_path, programs + body))
-    pid = int(re.search(r"up (\d+)", read_until(process, "stubborn up"))[1])
-    process.send_signal(signal.SIGINT)
-    read_until(process, "interrupted")
-    process.send_signal(signal.SIGINT)
-    read_until(process, "escalating to 'SIGTERM'")
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
-    assert not alive(pid)
+    with runner(write_launch(tmp_path, programs + body)) as process:
+        pid = int(re.search(r"up (\d+)", read_until(process, "stubborn up"))[1])
+        process.send_signal(signal.SIGINT)
+        read_until(process, "interrupted")
+        process.send_signal(signal.SIGINT)
+        read_until(process, "escalating to 'SIGTERM'")
+        process.send_signal(signal.SIGINT)
+        finish(process)
+        assert not alive(pid)
 
 
 def test_nothing_that_a_program_started_outlives_it(tmp_path):

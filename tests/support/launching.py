@@ -5,7 +5,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+PATIENCE_S = 140.0  # on a busy machine; never what a test asserts
 
 # Says what it was given: its own arguments, one a line, and the parameter files' text.
 SHOW = """#!/bin/sh
@@ -36,22 +40,43 @@ def write_package(folder: Path, name: str = "shower", executable: str = "show", 
     return prefix
 
 
-def runner(path: Path, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-    """`python -m limber_bringup FILE ...` with its output in one pipe."""
-    return subprocess.Popen(
+@contextmanager
+def runner(path: Path, *arguments: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    """`python -m limber_bringup FILE ...` with its output in one pipe; ended with the block."""
+    process = subprocess.Popen(
         [sys.executable, "-m", "limber_bringup", str(path), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, **environment},
     )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            _insist(process)
 
 
-def run(path: Path, *arguments: str, timeout: float = 60.0, **environment: str) -> tuple[int, str]:
+def run(path: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     """The runner to its own end: exit code and output."""
-    process = runner(path, *arguments, **environment)
-    text, _ = process.communicate(timeout=timeout)
+    with runner(path, *arguments, **environment) as process:
+        text = finish(process)
     return process.returncode, text
+
+
+def finish(process: "subprocess.Popen[str]") -> str:
+    """What it says until it ends of itself; when it does not, it is made to and the test fails."""
+    try:
+        return process.communicate(timeout=PATIENCE_S)[0]
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"the launch did not end of itself:\n{_insist(process)}") from None
+
+
+def _insist(process: "subprocess.Popen[str]") -> str:
+    for _ in range(3):  # the third time the runner kills its children
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+    return process.communicate(timeout=30)[0]
 
 
 def read_until(process: "subprocess.Popen[str]", wanted: str) -> str:
@@ -68,7 +93,7 @@ def read_until(process: "subprocess.Popen[str]", wanted: str) -> str:
 def interrupt(process: "subprocess.Popen[str]", number: signal.Signals = signal.SIGINT) -> str:
     """One signal to the runner alone; what it says until it ends."""
     process.send_signal(number)
-    return process.communicate(timeout=60)[0]
+    return finish(process)
 
 
 def alive(pid: int) -> bool:
