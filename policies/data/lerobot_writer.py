@@ -114,8 +114,11 @@ class DatasetWriter:
     def finalize(self) -> Path:
         """Join the saved episodes into the dataset at `root`; a running episode is forgotten.
 
-        Raises DatasetError where no episode was saved; nothing is left behind then.
+        A second call does nothing. Raises DatasetError where no episode was saved; nothing is left
+        behind then.
         """
+        if self._lock is None:
+            return self.root
         try:
             self._episode.drop()
             with _disk_errors(self.root):

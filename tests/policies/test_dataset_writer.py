@@ -201,6 +201,7 @@ def test_bad_frames_are_refused_and_not_added(
             writer.save_episode("push")
         writer.add_frame(frame_of(0, 1, CAMERAS))
         writer.save_episode("push")
+        writer.finalize()  # and once more when the block ends
     frames = load_dataset(tmp_path / "data", progress=False)
     np.testing.assert_array_equal(frames.state, [state_of(0, 0), state_of(0, 1)])
     np.testing.assert_allclose(frames.images["front"][1], grey_of(0, 1, 0), atol=GREY_TOLERANCE)
