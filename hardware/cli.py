@@ -1,5 +1,6 @@
 """What every command line of limber shares: errors become one line and exit code 2."""
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -16,3 +17,5 @@ def run_command(command: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:  # the reader of our output (`| head`) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
