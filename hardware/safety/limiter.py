@@ -5,9 +5,9 @@ state is taken only if a stop plan from it keeps every limit; where none is, the
 next tick of the plan of the state before. So, by induction, the finite differences of what is
 sent keep the limits whatever comes in, and the joint can always come to rest inside them.
 
-A goal that can be sent as it is, is sent as it is. Otherwise the jerk is chosen whose stop plan,
-in the frame that moves with the reference, comes to rest on the goal: nearly the time-optimal
-approach, without overshoot.
+A goal that can be sent as it is, is sent as it is. Otherwise the jerk is chosen whose stop plan
+comes to rest on the goal, in the frame that moves with the (smoothed) reference: nearly the
+time-optimal approach, without overshoot.
 """
 
 import numpy as np
@@ -22,6 +22,8 @@ ROUNDING = 1e-10  # relative; a reference exactly at a limit differs from it by 
 ULP = 2e-15  # rad or m; what adding up a plan's positions may be off by
 GRID = 9  # candidate jerks an approach looks at; 17 gain nothing (2,000 random moves)
 BLOCK = 512  # elements looked at together, so that the candidates stay in the cache
+SHARE = 0.2  # of each tick in that velocity: what jitters faster than an action step is not chased
+STILL = 0.1  # of the jerk limit (per tick): a reference slower than this stands still
 OVERSHOOT_COST = 4.0  # a rest beyond the goal by x is as bad as one short of it by 4 x
 Index = NDArray[np.intp]
 
@@ -67,6 +69,7 @@ class Limiter:
         self._limits = self._wanted.in_ticks(self._shape, self._dt)
         self._pending = None
         self._goal = self._before = self._p
+        self._drift = np.zeros_like(self._p)  # the reference's velocity, smoothed
         self._plan = plan_stop(self._v, self._a, self._limits.acceleration, self._limits.jerk)
         self._played = np.zeros_like(self._p)  # 0: the plan of the present state is not made yet
         self._rest = np.full_like(self._p, np.nan)  # where that plan ends, where known
@@ -107,6 +110,8 @@ class Limiter:
     def _advance(self, goal: Vector, braking: Mask) -> None:
         """Move the state one tick, towards `goal` where it is not NaN."""
         speed, change = self._reference(goal)
+        drift = self._drift + SHARE * (speed - self._drift)
+        self._drift = np.where(np.abs(drift) > STILL * self._limits.jerk, drift, 0.0)
         v = goal - self._p
         a = v - self._v
         taken = self._locks(goal, v, a, speed, change)
@@ -117,7 +122,7 @@ class Limiter:
             searched = np.flatnonzero(~taken & ~braking)
             for start in range(0, len(searched), BLOCK):
                 search = searched[start : start + BLOCK]
-                found, jerk, rest = self._approach(search, goal[search], speed[search])
+                found, jerk, rest = self._approach(search, goal[search], self._drift[search])
                 chosen = search[found]
                 self._rest[chosen] = rest[found]
                 a[chosen] = self._a[chosen] + jerk[found]
