@@ -10,6 +10,8 @@ from support.ros_process import NodeProcess, listener, node_process
 
 from hardware.spec import load_spec
 
+START_S = 150.0  # importing torch takes 3 s of an idle machine
+
 
 def test_success_timeout_and_fault_are_told_apart(tmp_path: Path) -> None:
     checkpoint = untrained_checkpoint(tmp_path / "checkpoint", load_spec("so101"))
@@ -21,6 +23,7 @@ def test_success_timeout_and_fault_are_told_apart(tmp_path: Path) -> None:
         node_process("task_node"),
         node_process("policy_node", checkpoint=checkpoint),
     ):
+        ear.wait(lambda: ear.diagnostics("policy_node"), "the policy", START_S)
         ear.listen(String, "evaluation/verdict")
         verdicts = ear.heard["evaluation/verdict"]
         evaluator = NodeProcess(
@@ -61,7 +64,7 @@ def test_success_timeout_and_fault_are_told_apart(tmp_path: Path) -> None:
     assert report["stage_seconds"]["collect"] == 12.5
     assert report["stage_seconds"]["evaluate"] > 4
     timeout, success, fault = report["episodes"]
-    assert 4.0 <= timeout["seconds"] < 4.5
+    assert timeout["seconds"] == 4.0
     assert timeout["chunks"] >= 5
     assert success["seconds"] < 4.0
     assert fault["reason"] == "the robot is stopped"

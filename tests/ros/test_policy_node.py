@@ -17,6 +17,7 @@ from trajectory_msgs.msg import JointTrajectory
 from hardware.spec import load_spec
 
 SPEC = load_spec("so101")
+START_S = 150.0  # importing torch takes 3 s of an idle machine
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,7 @@ def test_chunks_are_keyed_by_steps_played_and_end_with_the_arm(ear: Listener, ch
         ear.wait(
             lambda: ear.diagnostics("policy_node").get("chunk_size") and ear.diagnostics("robot_node"),
             "both nodes",
+            START_S,
         )
         ear.wait_for("planned_action", 10)
         assert chunks == [], "a policy says nothing before the arm is armed"
@@ -102,7 +104,7 @@ def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path, checkpoint: Pat
         ),
     }
     for expected, process in cases.items():
-        code, output = process.wait()
+        code, output = process.wait(START_S)
         assert code == 2, output
         assert expected in output
         assert "Traceback" not in output
@@ -114,7 +116,7 @@ def test_a_live_robot_with_other_pictures_is_refused(ear: Listener, checkpoint: 
         node_process("robot_node", width=64, height=64),
         node_process("policy_node", checkpoint=checkpoint) as policy,
     ):
-        code, output = policy.wait()
+        code, output = policy.wait(START_S)
     assert code == 2, output
     assert "at 96x96, the robot sends 64x64" in output
     assert ear.heard["action_chunk"] == []

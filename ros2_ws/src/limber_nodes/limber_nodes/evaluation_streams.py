@@ -25,8 +25,9 @@ class EvaluationStreams:
         self.logs: list[EpisodeLog] = []
         self.newest_ns = 0
         self.newest_wall = time.monotonic()
-        self.success_ns: int | None = None  # robot time of the last "the task is done"
-        self.mode = ""
+        self.success_ns: int | None = None  # robot time of the first "the task is done" since it was not
+        self.mode, self.mode_ns = "", -1  # and since when
+        self._epoch: int | None = None
         self.instruction = ""
         self.policy: dict[str, str] = {}  # the last diagnostics of policy_node
         self.policy_ready = False
@@ -81,13 +82,20 @@ class EvaluationStreams:
             log.plans[stamp] = len(message.points)
 
     def _on_success(self, message: Bool) -> None:
-        self.success_ns = self.newest_ns if message.data else None
+        if not message.data:
+            self.success_ns = None
+        elif self.success_ns is None:
+            self.success_ns = self.newest_ns
 
     def _on_instruction(self, message: String) -> None:
         self.instruction = message.data
 
     def _on_source(self, message: String) -> None:
-        self.mode = json.loads(message.data)["mode"]
+        control = json.loads(message.data)
+        if control["epoch"] == self._epoch:
+            return  # only who has control changed
+        self._epoch = control["epoch"]
+        self.mode, self.mode_ns = control["mode"], control["stamp_ns"]
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from std_msgs.msg import String
 
-from hardware.errors import LimberError
+from hardware.errors import HardwareError, LimberError
 from limber_nodes import qos
 from limber_nodes.evaluation_streams import EvaluationStreams
 from limber_nodes.parameters import ParameterError, Parameters, param
@@ -126,18 +126,22 @@ class EvaluatorNode:
                 )
             self._wait(POLL_S)
 
-    def _episode(self, seed: int, _reset_ns: int) -> Outcome:
-        """From the arm being armed to a verdict."""
+    def _episode(self, seed: int, reset_ns: int) -> Outcome:
+        """From the arm being armed, after the reset at `reset_ns`, to a verdict."""
         streams = self.streams
-        streams.success_ns = None
-        log = EpisodeLog(seed, streams.newest_ns, NS // self.spec.action_hz)
-        streams.logs.append(log)
         begun = time.monotonic()
-        verdict, reason = self._judge(log.begin_ns)
-        log.end(streams.newest_ns, verdict, reason)
-        if verdict != "success" and not log.chunks and not reason:
+        while streams.mode_ns <= reset_ns or streams.mode != "armed":
+            if time.monotonic() - begun > SILENT_S:
+                raise HardwareError(f"the robot did not say within {SILENT_S:g} s that it is armed")
+            self._wait(POLL_S)
+        log = EpisodeLog(seed, streams.mode_ns, NS // self.spec.action_hz)
+        streams.logs.append(log)
+        begun, begun_ns = time.monotonic(), streams.newest_ns
+        verdict, reason, end_ns = self._judge(log.begin_ns)
+        log.end(end_ns, verdict, reason)
+        if verdict == "timeout" and not log.chunks:
             log.reason = "no chunk came"
-        self.robot_s += (streams.newest_ns - log.begin_ns) / NS
+        self.robot_s += (streams.newest_ns - begun_ns) / NS
         self.wall_s += time.monotonic() - begun
         same = [other for other in streams.logs if (other.verdict == "success") == (verdict == "success")]
         if len(same) > (
@@ -147,19 +151,21 @@ class EvaluatorNode:
         self._announce(log)
         return Outcome.SUCCESS if verdict == "success" else Outcome.FAILURE
 
-    def _judge(self, begin_ns: int) -> tuple[str, str]:
+    def _judge(self, begin_ns: int) -> tuple[str, str, int]:
+        """Verdict, reason and robot time of the end, by stamps: however late this thread looks."""
         streams, s = self.streams, self.settings
+        limit_ns = begin_ns + int(s.timeout_s * NS)
         while True:
-            passed = (streams.newest_ns - begin_ns) / NS
-            # A success in the first half second was reported before the reset.
-            if streams.success_ns is not None and passed >= s.hold_s:
-                return "success", ""
-            if passed >= s.timeout_s:
-                return "timeout", ""
-            if passed >= s.hold_s and streams.mode != "armed":
-                return "fault", f"the robot is {streams.mode}"
+            success_ns = streams.success_ns
+            # What is heard before success could have been held is about the world before the reset.
+            if success_ns is not None and begin_ns + int(s.hold_s * NS) <= success_ns <= limit_ns:
+                return "success", "", success_ns
+            if streams.mode != "armed" and streams.mode_ns <= limit_ns:
+                return "fault", f"the robot is {streams.mode}", streams.mode_ns
+            if streams.newest_ns > limit_ns:
+                return "timeout", "", limit_ns
             if time.monotonic() - streams.newest_wall > SILENT_S:
-                return "fault", f"no joint states for {SILENT_S:g} s"
+                return "fault", f"no joint states for {SILENT_S:g} s", streams.newest_ns
             self._wait(POLL_S)
 
     def _announce(self, log: EpisodeLog) -> None:

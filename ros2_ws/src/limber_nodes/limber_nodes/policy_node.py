@@ -55,13 +55,13 @@ class PolicyNode:
         self.spec = robot_spec(self.settings)
 
     def configure(self) -> None:
-        import torch
-
-        from policies.checkpoint import check_robot, load_policy
-
         s = self.settings
         if not s.checkpoint:
             raise PolicyError("parameter 'checkpoint': expected a checkpoint folder, got nothing")
+        import torch  # takes seconds, so after what can fail at once
+
+        from policies.checkpoint import check_robot, load_policy
+
         check_robot(s.checkpoint, self.spec)
         torch.set_num_threads(s.threads)
         policy = load_policy(s.checkpoint, s.device)
