@@ -1,0 +1,38 @@
+"""`python -m hardware VERB`: each verb is a frozen dataclass with `run()` in its own file of `verbs/`."""
+
+import sys
+
+import tyro
+
+from hardware.cli import run_command
+from hardware.errors import HardwareError, unknown
+from hardware.verbs.ports import Ports
+from hardware.verbs.robots import Robots
+from hardware.verbs.spec import Spec
+
+VERBS: dict[str, type[Robots] | type[Spec] | type[Ports]] = {
+    "robots": Robots,
+    "spec": Spec,
+    "ports": Ports,
+}
+
+
+def main() -> None:
+    run_command(_main)
+
+
+def _main() -> None:
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: python -m hardware VERB ...   (VERB --help explains its options)\n")
+        for name, verb in VERBS.items():
+            print(f"  {name:8} {(verb.__doc__ or '').splitlines()[0]}")
+        return
+    name = arguments[0]
+    if name not in VERBS:
+        raise HardwareError(unknown("verb", name, VERBS))
+    tyro.cli(VERBS[name], args=arguments[1:], prog=f"python -m hardware {name}").run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What `python -m hardware` can do, one file a verb."""
