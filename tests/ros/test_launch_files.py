@@ -181,6 +181,8 @@ def test_an_unknown_argument_is_refused_and_the_valid_ones_listed(tmp_path):
         ("$(equals True 1)", "true"),
         ("$(not-equals $(var a) 'two words')", "true"),
         ("$(not $(equals '' $(var empty)))", "false"),
+        ("$(if $(equals $(var a) one) 'x y' z)", "x y"),
+        ("$(if 0 x)", ""),
         ("$(and true 0)", "false"),
         ("$(or true 0)", "true"),
         ("$(any 0 0 1)", "true"),
@@ -313,6 +315,7 @@ def test_parameters_have_the_types_that_ros_gives_them(tmp_path):
         ("k", "[1, 2]", ' type="list_of_float"', [1.0, 2.0]),
         ("l", "$(env COLOUR)", "", "blue"),
         ("m", "inf", ' type="float"', float("inf")),
+        ("n", "1", ' type="bool"', True),
     ]
     params = "".join(write.format(name, value, kind) for name, value, kind, _ in rows)
     nested = '<param name="outer"><param name="inner" value="1"/></param>'

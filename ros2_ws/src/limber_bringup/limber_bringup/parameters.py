@@ -26,6 +26,8 @@ def parameter_value(text: str, type_name: str | None) -> Any:
             return float(text)
         except ValueError:
             raise SubstitutionError(f"expected a float, got {text!r}") from None
+    if type_name == "bool" and text in ("0", "1"):
+        return text == "1"
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:

@@ -14,6 +14,7 @@ from hardware.errors import unknown
 from limber_bringup.packages import find_prefix
 
 TRUE, FALSE = ("true", "1"), ("false", "0")
+_MANY = 99  # arguments that no launch file reaches
 
 
 class SubstitutionError(Exception):
@@ -120,7 +121,7 @@ def _parse_call(text: str, at: int) -> tuple[Call, int]:
     fewest, most, _ = _CALLS[name]
     if not fewest <= len(arguments) <= most:
         expected = (
-            f"{fewest}" if fewest == most else f"{fewest} or more" if most > 2 else f"{fewest} or {most}"
+            f"{fewest}" if fewest == most else f"{fewest} or more" if most == _MANY else f"{fewest} or {most}"
         )
         raise SubstitutionError(f"$({name}): expected {expected} arguments, got {len(arguments)}")
     return Call(name, tuple(arguments)), end + 1
@@ -162,6 +163,10 @@ def _equals(_values: Values, left: str, right: str) -> str:
         return _word(left == right)
 
 
+def _if(_values: Values, word: str, then: str, otherwise: str = "") -> str:
+    return then if condition(word) else otherwise
+
+
 def _word(value: bool) -> str:
     return "true" if value else "false"
 
@@ -195,9 +200,10 @@ _CALLS: dict[str, tuple[int, int, Callable[..., str]]] = {
     "filename": (0, 0, lambda values: str(values.file)),
     "equals": (2, 2, _equals),
     "not-equals": (2, 2, lambda values, left, right: _not(values, _equals(values, left, right))),
+    "if": (2, 3, _if),
     "not": (1, 1, _not),
     "and": (2, 2, _all),
     "or": (2, 2, _any),
-    "all": (1, 99, _all),
-    "any": (1, 99, _any),
+    "all": (1, _MANY, _all),
+    "any": (1, _MANY, _any),
 }
