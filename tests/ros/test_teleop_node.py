@@ -65,7 +65,8 @@ def test_the_expert_answers_every_step_and_ends_when_its_episodes_are_done(graph
     ]
     assert np.mean(np.array(moved) > 1e-4) > 0.8
     values = graph.wait(lambda: graph.diagnostics("robot_node"), "diagnostics")
-    assert int(values["stale_corrections"]) == 0
+    assert int(values["stale_corrections"]) <= 2 * 2, "beside those that began an episode"
+    assert int(values["teleop_given_up"]) <= 2
     assert int(values["refused"]) == 0
 
 

@@ -62,7 +62,9 @@ class ExpertOperator:
 
     def act(self, state: Vector, objects: Mapping[str, ObjectPose], time_s: float) -> Command | None:
         action = self._expert.act(state, objects, time_s)
-        return Command(action.goal, action.correction)
+        # A correction in every step, so that who waits for both knows that both will come.
+        calm = np.zeros(len(action.goal))
+        return Command(action.goal, calm if action.correction is None else action.correction)
 
     @property
     def done(self) -> bool:

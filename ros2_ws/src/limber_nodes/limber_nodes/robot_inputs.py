@@ -58,10 +58,11 @@ class RobotInputs:
             return
         stamp = conversions.stamp_ns(message.header.stamp)
         self._loop.offer_correction(message.joint_names, points[0], stamp)
+        self._gate.answer("correction", stamp)
 
     def _on_teleop(self, message: JointState) -> None:
         self._loop.offer_teleop(message.name, conversions.joint_arrays(message)[0])
-        self._gate.answer(conversions.stamp_ns(message.header.stamp))
+        self._gate.answer("command", conversions.stamp_ns(message.header.stamp))
 
     def _refuse(self, reason: str) -> None:
         self._loop.call(lambda: self._loop.counters.refuse(reason))

@@ -12,7 +12,7 @@ from typing import Any
 from limber_description import DescriptionError, robot_description
 from std_msgs.msg import String
 
-from hardware.control.clock import NS, Clock, MonotonicClock, PhysicsClock
+from hardware.control.clock import Clock, MonotonicClock, PhysicsClock
 from hardware.control.loop import ControlLoop, Mode
 from hardware.control_socket import ControlSocketServer, default_path
 from hardware.errors import HardwareError
@@ -57,7 +57,7 @@ class RobotNode:
             min_remaining=self.settings.min_remaining,
             plan_length=self.settings.plan_length,
         )
-        self.gate = TeleopGate(NS // self.spec.action_hz)
+        self.gate = TeleopGate()
         self.publisher = RobotPublisher(self.node, self.loop, with_clock=self.world is not None)
         self.inputs = RobotInputs(self.node, self.loop, self.gate)
         self.meter = PeriodMeter(0.0 if math.isinf(speed) else self.spec.control_dt / speed)

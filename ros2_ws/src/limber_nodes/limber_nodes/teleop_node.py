@@ -57,7 +57,7 @@ class TeleopNode:
         self.correction = node.create_publisher(JointTrajectory, "action_correction", qos.EVENTS)
         self.subscriptions = [
             node.create_subscription(JointState, "joint_states", self._on_state, qos.SENSOR_IN, raw=True),
-            node.create_subscription(JointTrajectory, "planned_action", self._on_step, qos.EVENTS, raw=True),
+            node.create_subscription(JointTrajectory, "planned_action", self._on_step, qos.COMMAND, raw=True),
             node.create_subscription(MarkerArray, "task/objects", self._on_objects, qos.SENSOR_IN),
             node.create_subscription(Bool, "task/success", self._on_success, qos.EVENTS),
         ]
