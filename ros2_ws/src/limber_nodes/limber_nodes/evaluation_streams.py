@@ -25,7 +25,8 @@ class EvaluationStreams:
         self.logs: list[EpisodeLog] = []
         self.newest_ns = 0
         self.newest_wall = time.monotonic()
-        self.success_ns: int | None = None  # robot time of the first "the task is done" since it was not
+        self.success_ns: int | None = None  # robot time of the first "the task is done" in this episode
+        self.listen_from_ns = 0  # robot time before which that is about the world before the reset
         self.mode, self.mode_ns = "", -1  # and since when
         self._epoch: int | None = None
         self.instruction = ""
@@ -82,9 +83,7 @@ class EvaluationStreams:
             log.plans[stamp] = len(message.points)
 
     def _on_success(self, message: Bool) -> None:
-        if not message.data:
-            self.success_ns = None
-        elif self.success_ns is None:
+        if message.data and self.success_ns is None and self.newest_ns >= self.listen_from_ns:
             self.success_ns = self.newest_ns
 
     def _on_instruction(self, message: String) -> None:

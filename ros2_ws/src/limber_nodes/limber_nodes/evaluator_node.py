@@ -155,10 +155,11 @@ class EvaluatorNode:
         """Verdict, reason and robot time of the end, by stamps: however late this thread looks."""
         streams, s = self.streams, self.settings
         limit_ns = begin_ns + int(s.timeout_s * NS)
+        streams.listen_from_ns = begin_ns + int(s.hold_s * NS)  # no sooner can success have been held
+        streams.success_ns = None
         while True:
             success_ns = streams.success_ns
-            # What is heard before success could have been held is about the world before the reset.
-            if success_ns is not None and begin_ns + int(s.hold_s * NS) <= success_ns <= limit_ns:
+            if success_ns is not None and success_ns <= limit_ns:
                 return "success", "", success_ns
             if streams.mode != "armed" and streams.mode_ns <= limit_ns:
                 return "fault", f"the robot is {streams.mode}", streams.mode_ns
