@@ -12,18 +12,25 @@ CORRELATION_S = 0.3
 
 
 class SmoothNoise:
-    """An Ornstein-Uhlenbeck process a joint, of standard deviation `scale` (n,), clipped at twice that."""
+    """Noise of standard deviation `scale` (n,), clipped at twice that, without jumps.
+
+    An Ornstein-Uhlenbeck process through a first-order low-pass of the same time constant.
+    """
 
     def __init__(self, scale: Vector, rng: np.random.Generator) -> None:
         self._scale = scale
         self._rng = rng
+        self._drive = np.zeros_like(scale)
         self._value = np.zeros_like(scale)
 
     def step(self, dt: float) -> Vector:
         keep = np.exp(-dt / CORRELATION_S)
-        fresh = self._rng.standard_normal(len(self._scale)) * self._scale
-        self._value = keep * self._value + np.sqrt(1 - keep**2) * fresh
-        clipped: Vector = np.clip(self._value, -2 * self._scale, 2 * self._scale)
+        fresh = self._rng.standard_normal(len(self._scale))
+        self._drive = keep * self._drive + np.sqrt(1 - keep**2) * fresh
+        self._value = keep * self._value + (1 - keep) * self._drive
+        # The low-pass leaves (1 + keep^2) / (1 + keep)^2 of the variance.
+        restored = self._value * (1 + keep) / np.sqrt(1 + keep**2)
+        clipped: Vector = self._scale * np.clip(restored, -2.0, 2.0)
         return clipped
 
 
