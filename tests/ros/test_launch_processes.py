@@ -6,12 +6,9 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
-from limber_bringup.errors import LaunchError
-from limber_bringup.runner import start_launch
 from support.launching import (
     alive,
     finish,
@@ -257,27 +254,3 @@ def test_mistakes_start_nothing_and_exit_with_2(tmp_path):
         assert wanted in text
         assert text.count("\n") == 1, text
     assert not witness.exists()
-
-
-def test_a_launch_inside_another_program(tmp_path, programs):
-    """`start_launch`: lines as they come, the exit code, and an end with the `with` block."""
-    lines = []
-    up = threading.Event()
-
-    def hear(process, line):
-        lines.append((process, line))
-        if line == "p0 up":
-            up.set()
-
-    body = """<arg name="who"/>
-    <executable cmd="$(var python) -u $(var polite) $(var who)" name="polite" output="screen"/>"""
-    path = write_launch(tmp_path, programs + body)
-    with start_launch(path, {"who": "p0"}, hear, echo=False) as launch:
-        assert up.wait(30)
-        assert launch.poll() is None
-        assert launch.wait(0.05) is None
-    assert launch.poll() == 0
-    assert ("polite-1", "p0 up") in lines
-    assert any(process == "launch" and "process started" in line for process, line in lines)
-    with pytest.raises(LaunchError, match="must be given"):
-        start_launch(path, {})

@@ -15,8 +15,8 @@ setup(
     ],
     install_requires=["pyyaml>=6,<7"],
     zip_safe=True,
-    maintainer="The limber authors",
-    maintainer_email="limber@users.noreply.github.com",
+    maintainer="limber maintainers",
+    maintainer_email="maintainers@limber.invalid",
     description="Launch files of limber, and a runner for them where ROS 2 was installed with pip",
     license="Apache-2.0",
 )

@@ -15,8 +15,8 @@ setup(
     ],
     package_data={package: ["urdf/*.urdf"]},
     zip_safe=True,
-    maintainer="The limber authors",
-    maintainer_email="limber@users.noreply.github.com",
+    maintainer="limber maintainers",
+    maintainer_email="maintainers@limber.invalid",
     description="URDF of limber's robots, generated from their specs and simulation models",
     license="Apache-2.0",
 )

@@ -1,54 +1,40 @@
 """Where the lines of the started processes go: the screen, prefixed and coloured, and a log file."""
 
 import os
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from threading import Lock
 from typing import TextIO
 
 _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)  # ANSI foregrounds, red kept for errors
 _LEVELS = {"WARNING": 33, "ERROR": 31}
 
-LineListener = Callable[[str, str], None]
-
 
 class Output:
-    """Prints `[process-1] line`, each process in a colour of its own where a terminal shows it.
+    """Prints `[process-1] line`, each process in a colour of its own where a terminal shows it."""
 
-    `on_line(process, line)` hears every line as well, the runner's own under the name `launch`.
-    """
-
-    def __init__(self, stream: TextIO | None, on_line: LineListener | None, log_folder: Path) -> None:
-        self._stream, self._on_line, self._log_folder = stream, on_line, log_folder
-        terminal = stream is not None and stream.isatty()
-        self._coloured = terminal and not os.environ.get("NO_COLOR")
+    def __init__(self, stream: TextIO, log_folder: Path) -> None:
+        self._stream: TextIO | None = stream
+        self._log_folder = log_folder
+        self._coloured = stream.isatty() and not os.environ.get("NO_COLOR")
         self._colours: dict[str, int] = {}
         self._log: TextIO | None = None
-        self._lock = Lock()
 
-    def line(self, process: str, text: str, *, screen: bool = True, log: bool = False) -> None:
+    def line(self, process: str, text: str, *, screen: bool, log: bool) -> None:
         """One line that a process wrote."""
-        with self._lock:
-            colour = self._colours.setdefault(process, _COLOURS[len(self._colours) % len(_COLOURS)])
-            if screen:
-                self._print(f"{self._paint(f'[{process}]', colour)} {text}")
-            if log:
-                self._write_log(f"[{process}] {text}")
-        if self._on_line is not None:
-            self._on_line(process, text)
+        colour = self._colours.setdefault(process, _COLOURS[len(self._colours) % len(_COLOURS)])
+        if screen:
+            self._print(f"{self._paint(f'[{process}]', colour)} {text}")
+        if log:
+            self._write_log(f"[{process}] {text}")
 
     def say(self, level: str, about: str, text: str) -> None:
         """One line of the runner's own, in the words of `ros2 launch`."""
         line = f"[{level}] [{about}]: {text}"
-        with self._lock:
-            self._print(self._paint(line, _LEVELS[level]) if level in _LEVELS else line)
-            if self._log is not None:
-                self._write_log(line)
-        if self._on_line is not None:
-            self._on_line("launch", line)
+        self._print(self._paint(line, _LEVELS[level]) if level in _LEVELS else line)
+        if self._log is not None:
+            self._write_log(line)
 
     def close(self) -> None:
         if self._log is not None:
@@ -82,7 +68,3 @@ def log_folder(environment: Mapping[str, str]) -> Path:
     if environment.get("HOME"):
         return Path(environment["HOME"]) / ".ros" / "log"
     return Path(tempfile.gettempdir()) / f"ros-log-{os.getuid()}"
-
-
-def standard_output() -> TextIO:
-    return sys.stdout
