@@ -88,7 +88,7 @@ def test_a_menagerie_model_loads_in_place_of_the_primitive_one(menagerie):
 
 def test_a_menagerie_root_without_the_arm_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv("MENAGERIE_ROOT", str(tmp_path))
-    with pytest.raises(LimberError, match="robotstudio_so101/so101.xml"):
+    with pytest.raises(LimberError, match=r"robotstudio_so101/so101\.xml"):
         load_arm("so101")
 
 
