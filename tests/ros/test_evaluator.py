@@ -25,7 +25,14 @@ def test_success_timeout_and_fault_are_told_apart(tmp_path: Path) -> None:
     ):
         ear.wait(lambda: ear.diagnostics("policy_node"), "the policy", START_S)
         ear.listen(String, "evaluation/verdict")
+        ear.listen(String, "control_source", latched=True)
         verdicts = ear.heard["evaluation/verdict"]
+
+        def episodes_begun() -> int:
+            """Epochs in which the policy has moved the arm."""
+            heard = [json.loads(message.data) for message in ear.heard["control_source"]]
+            return len({control["epoch"] for control in heard if control["source"] == "policy"})
+
         evaluator = NodeProcess(
             "evaluator_node",
             episodes=3,
@@ -36,17 +43,10 @@ def test_success_timeout_and_fault_are_told_apart(tmp_path: Path) -> None:
             stages=stages,
         )
         ear.wait(lambda: len(verdicts) == 1, "the first verdict, a timeout")
-        ear.listen(String, "control_source", latched=True)
-
-        def armed() -> bool:
-            heard = ear.heard["control_source"]
-            return bool(heard) and json.loads(heard[-1].data)["source"] == "policy"
-
-        ear.wait(armed, "the second episode")
+        ear.wait(lambda: episodes_begun() == 2, "the second episode")
         assert ear.call(SetBool, "task/label", SetBool.Request(data=True)).success
         ear.wait(lambda: len(verdicts) == 2, "the second verdict, a success by label")
-        ear.heard["control_source"].clear()
-        ear.wait(armed, "the third episode")
+        ear.wait(lambda: episodes_begun() == 3, "the third episode")
         ear.trigger("stop")
         code, output = evaluator.wait()
     assert code == 0, output
