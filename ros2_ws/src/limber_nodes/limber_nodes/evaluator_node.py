@@ -42,7 +42,9 @@ class EvaluatorSettings:
     width: int = param(0, "picture width in px; 0: as the spec says", low=0, high=4096)
     height: int = param(0, "picture height in px; 0: as the spec says", low=0, high=4096)
     checkpoint: str = param("", "what is evaluated, for the report's training curve and conditions")
-    report: str = param("runs/evaluation", "folder for report.html and report.json")
+    report: str = param(
+        "runs/evaluation", "folder for report.html and report.json, or the page's own name ending in .html"
+    )
     overwrite: bool = param(False, "replace an existing report")
     stages: str = param("", "JSON file of stage name -> seconds, shown in the report")
     successes_shown: int = param(3, "films of successes in the report", low=0, high=100)
@@ -57,7 +59,9 @@ class EvaluatorNode:
         self.node = node
         self.settings = s = Parameters(node, EvaluatorSettings).values
         self.spec = robot_spec(s)
-        self.report = Path(s.report) / "report.html"
+        self.report = Path(s.report)
+        if self.report.suffix != ".html":
+            self.report /= "report.html"
         for file in (self.report, self.report.with_suffix(".json")):
             if file.exists() and not s.overwrite:
                 raise ParameterError(f"parameter 'report': {file} exists; name another or set overwrite")
