@@ -1,5 +1,7 @@
 # limber: the commands a person types. Each makes the environment first, which is quick when it stands.
 SHELL := /bin/bash
+# Many short processes are started here; each would compile what it imports where this is set.
+unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 
 .PHONY: help setup demo test check bench clean
