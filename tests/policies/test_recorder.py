@@ -174,12 +174,15 @@ def test_a_disk_that_fills_ends_the_episode_whole(small_disk: Path) -> None:
 def test_the_publishers_counter_tells_frames_that_never_came() -> None:
     count = FrameCount(30)
     stamps = [round(frame * NS / 30) for frame in range(100)]
+    count.published(3, stamps[2])  # before anything was heard: not ours to have heard
+    count.heard(stamps[9], recorded=True)
     count.published(10, stamps[9])
     for frame in range(10, 100):
         if frame not in (20, 21):
             count.heard(stamps[frame], recorded=True)
         if frame in (40, 70, 99):
             count.published(frame + 1, stamps[frame])
+    count.published(100, stamps[99])
     assert count.lost == 2
     assert count.missing == 2
     count.published(3, stamps[2])  # the publisher was restarted: nothing is lost by that

@@ -43,16 +43,18 @@ class CameraFeed:
         self.ready = self._stalled = False
         self._sent = self._done = 0  # snapshots, of the present process
         self._before = np.zeros(len(self._cameras), dtype=np.int64)  # frames of earlier processes
-        self._counts = np.zeros(len(self._cameras), dtype=np.int64)
-        self.last_stamp_ns = -1  # of the last snapshot whose frames are all published
+        # What is published: frames by camera, and the stamp that they hold up to. Replaced as one,
+        # since another thread reads it.
+        self._published = (np.zeros(len(self._cameras), dtype=np.int64), -1)
         self.frames_lost = 0
         self.restarts = 0
         self.wait_s = 0.0  # wall time that simulated time stood still for the cameras
 
     @property
-    def frames_published(self) -> dict[str, int]:
-        """By camera, since the start."""
-        return dict(zip(self._cameras, (self._before + self._counts).tolist(), strict=True))
+    def frames_published(self) -> tuple[dict[str, int], int]:
+        """Frames by camera since the start, and the stamp (ns) of the last snapshot among them."""
+        counts, until_ns = self._published
+        return dict(zip(self._cameras, counts.tolist(), strict=True)), until_ns
 
     def start(self) -> None:
         """Start the process and wait until it can render; raises `HardwareError`."""
@@ -134,14 +136,14 @@ class CameraFeed:
                 self.ready = True
                 continue
             done, last_stamp, *counts = np.frombuffer(message, dtype=np.int64)
-            self._done, self._counts = int(done), np.array(counts)
-            self.last_stamp_ns = int(last_stamp)
+            self._done = int(done)
+            self._published = (self._before + np.array(counts), int(last_stamp))
 
     # -- inside -------------------------------------------------------------------------------
 
     def _spawn(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._before, self._counts = self._before + self._counts, np.zeros_like(self._counts)
+        self._before = self._published[0]
         self._sent = self._done = 0
         self.ready = self._stalled = False
         with theirs:

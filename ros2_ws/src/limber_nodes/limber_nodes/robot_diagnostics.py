@@ -59,9 +59,10 @@ class RobotDiagnostics:
         if feed is None:
             return self._level(), loop.mode.value, values
         feed.mend()
-        values |= {f"frames_published.{name}": count for name, count in feed.frames_published.items()}
+        published, until_ns = feed.frames_published
+        values |= {f"frames_published.{name}": count for name, count in published.items()}
         values |= {
-            "frames_published_until_ns": feed.last_stamp_ns,
+            "frames_published_until_ns": until_ns,
             "frames_lost": feed.frames_lost,
             "camera_restarts": feed.restarts,
             "camera_wait_s": feed.wait_s,
