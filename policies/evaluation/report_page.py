@@ -40,7 +40,7 @@ def _head(report: EvaluationReport, numbers: Mapping[str, Any]) -> str:
     rate, low, high = (100 * numbers[k] for k in ("success_rate", "interval_low", "interval_high"))
     return f"""<header>
 <h1>{escape(report.title)}</h1>
-<p class="soft">“{escape(report.instruction)}”</p>
+{f'<p class="soft">“{escape(report.instruction)}”</p>' if report.instruction else ""}
 <div class="hero">
 <div><div class="rate">{rate:.0f}<small> %</small></div>
 <div>{report.successes} of {len(report.episodes)} unseen episodes succeeded</div></div>
@@ -97,7 +97,8 @@ def _episodes(report: EvaluationReport) -> str:
         f'<a class="{e.verdict}" href="#seed-{e.seed}" title="seed {e.seed}: {e.verdict}"></a>'
         for e in report.episodes
     )
-    rows = "\n".join(_row(e, report.time_limit_s) for e in report.episodes)
+    longest = max([report.time_limit_s, *(e.seconds for e in report.episodes)])
+    rows = "\n".join(_row(e, longest) for e in report.episodes)
     return f"""<h2>Every episode</h2>
 <div class="beads">{beads}</div>
 <div class="scroll"><table>
@@ -109,9 +110,9 @@ def _episodes(report: EvaluationReport) -> str:
 </tbody></table></div>"""
 
 
-def _row(episode: EpisodeResult, limit_s: float) -> str:
+def _row(episode: EpisodeResult, longest_s: float) -> str:
     colour = "var(--good)" if episode.success else "var(--bad)"
-    width = 90 * min(1.0, episode.seconds / limit_s)
+    width = 90 * episode.seconds / max(longest_s, 1e-9)
     delays, latencies = episode.delay_steps, episode.latency_ms
     cells = [
         str(len(delays)),

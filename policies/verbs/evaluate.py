@@ -9,7 +9,8 @@ import numpy as np
 
 from policies.checkpoint import read_config
 from policies.errors import PolicyError
-from policies.evaluation.report import EpisodeResult, EvaluationReport, figures
+from policies.evaluation.report import EpisodeResult, EvaluationReport, figures, write_report
+from policies.evaluation.report_sources import commit, machine, read_curve
 from policies.evaluation.rollout import RolloutConfig, check_horizons, evaluate
 from policies.evaluation.seeds import FINAL_TEST, RANGES
 from policies.progress import Style, progress
@@ -36,6 +37,8 @@ class Evaluate:
     """Processes, each with an environment."""
     out: Path | None = None
     """Write the figures here as JSON; must not exist."""
+    report: Path | None = None
+    """Write a page (.html) and its figures beside it (.json); neither may exist."""
     progress: Style | None = None
     """Default: a bar on a terminal, else a line every 15 s."""
 
@@ -44,6 +47,12 @@ class Evaluate:
             raise PolicyError(f"episodes: expected at least 1, got {self.episodes}")
         if self.out is not None and self.out.exists():
             raise PolicyError(f"expected a new file, {self.out} exists; nothing was overwritten")
+        if self.report is not None:
+            if self.report.suffix != ".html":
+                raise PolicyError(f"report: expected a name ending in .html, got {str(self.report)!r}")
+            for file in (self.report, self.report.with_suffix(".json")):
+                if file.exists():
+                    raise PolicyError(f"expected a new report, {file} exists; nothing was overwritten")
         config = read_config(self.checkpoint)
         rollout = RolloutConfig(
             self.env, self.execution_horizon, self.inference_delay, self.num_inference_steps
@@ -72,7 +81,12 @@ class Evaluate:
                 "execution_horizon": str(self.execution_horizon),
                 "inference_delay": str(self.inference_delay),
             },
+            curve=read_curve(self.checkpoint),
+            machine=machine(),
+            commit=commit(),
         )
+        if self.report is not None:
+            print(f"report: {write_report(summary, self.report)}")
         numbers = figures(summary)
         if self.out is not None:
             self.out.parent.mkdir(parents=True, exist_ok=True)
