@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import json
 import os
 import re
 import signal
@@ -13,8 +14,11 @@ from limber_bringup.resolve import make_plan
 from mcap.reader import make_reader
 from sensor_msgs.msg import CompressedImage, JointState
 from std_msgs.msg import String
+from support.checkpoints import untrained_checkpoint
 from support.launching import finish, interrupt, read_until, run, runner, wait_gone
 from support.ros_process import SOURCES, listener
+
+from hardware.spec import load_spec
 
 LAUNCH = Path(__file__).parents[2] / "launch"
 FILES = sorted(p.name for p in LAUNCH.glob("*.launch.xml"))
@@ -169,6 +173,19 @@ def test_collect_records_and_ends_by_itself(tmp_path):
     topics = {c.topic for c in summary.channels.values()}
     assert {"/joint_states", "/executed_action", "/teleop/joint_command"} <= topics
     assert {"/front/image_raw/compressed", "/wrist/image_raw/compressed"} <= topics
+
+
+def test_deploy_evaluates_a_checkpoint_and_ends_by_itself(tmp_path):
+    """One episode of a policy that has learned nothing, and a report of it."""
+    checkpoint = untrained_checkpoint(tmp_path / "checkpoint", load_spec("so101"))
+    arguments = (f"checkpoint:={checkpoint}", "episodes:=1", "speed:=4", "record:=true")
+    folders = (f"report:={tmp_path / 'report'}", f"dataset:={tmp_path / 'raw'}")
+    code, text = run(LAUNCH / "deploy.launch.xml", *arguments, *folders, **SOURCE_PATH)
+    assert code == 0, text
+    figures = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert figures["n_episodes"] == 1
+    assert figures["delay_steps"]["p50"] >= 1
+    assert (tmp_path / "report" / "report.html").stat().st_size > 10_000
 
 
 def test_a_dying_robot_node_ends_the_launch_and_says_so():
