@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +16,15 @@ from hardware.errors import HardwareError
 from hardware.spec import load_spec
 from limber_nodes import conversions, diagnostics, qos
 from limber_nodes.managed import ManagedNode
+from limber_nodes.on_demand import OnDemand
 from limber_nodes.operators import OPERATORS, make_operator
 from limber_nodes.parameters import Parameters, param
 from limber_nodes.spin import run_node
 from limber_nodes.teleop_drive import Drive, Outcome
 from limber_nodes.teleop_keys import SessionKeys
 from limber_nodes.teleop_session import Plan, Session, SessionClosed
+
+STATE_S = 0.02  # wall time that a joint state may come after the plan of the same tick
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,10 @@ class TeleopNode:
     def configure(self) -> None:
         node = self.node
         self.drive = Drive(self.operator, math.inf if self.operator.is_person else self.settings.timeout_s)
-        self.state = b""
-        self.key: int | None = None  # the step that is not answered yet
+        self.states = OnDemand(node, JointState, "joint_states")
         self.command = node.create_publisher(JointState, "teleop/joint_command", qos.COMMAND)
         self.correction = node.create_publisher(JointTrajectory, "action_correction", qos.EVENTS)
         self.subscriptions = [
-            node.create_subscription(JointState, "joint_states", self._on_state, qos.SENSOR_IN, raw=True),
             node.create_subscription(JointTrajectory, "planned_action", self._on_step, qos.COMMAND, raw=True),
             node.create_subscription(MarkerArray, "task/objects", self._on_objects, qos.SENSOR_IN),
             node.create_subscription(Bool, "task/success", self._on_success, qos.EVENTS),
@@ -88,17 +90,10 @@ class TeleopNode:
     def cleanup(self) -> None:
         for subscription in self.subscriptions:
             self.node.destroy_subscription(subscription)
+        self.states.close()
         self.keys.close()
 
     # -- the graph, in the executor's thread ----------------------------------------------------
-
-    def _on_state(self, message: bytes) -> None:
-        self.state = message
-        self._answer()
-
-    def _on_step(self, message: bytes) -> None:
-        self.key = conversions.raw_stamp_ns(message)
-        self._answer()
 
     def _on_objects(self, message: MarkerArray) -> None:
         if message.markers:
@@ -108,15 +103,13 @@ class TeleopNode:
     def _on_success(self, message: Bool) -> None:
         self.drive.success = message.data
 
-    def _answer(self) -> None:
-        """Answer the step once its joint state is there, in whichever order the two came."""
-        key = self.key
-        if key is None or not self.state or conversions.raw_stamp_ns(self.state) < key:
+    def _on_step(self, planned: bytes) -> None:
+        """A step has begun: answer it."""
+        key = conversions.raw_stamp_ns(planned)
+        state = self._state_of(key) if self.drive.driving else None
+        if state is None:
             return
-        self.key = None
-        if not self.drive.driving:
-            return
-        message = deserialize_message(self.state, JointState)
+        message = deserialize_message(state, JointState)
         order = conversions.in_order(message.name, self.spec.joint_names)
         command = self.drive.step(np.array(message.position)[order], key)
         if command is None:
@@ -126,6 +119,15 @@ class TeleopNode:
             point = command.correction[None]
             self.correction.publish(conversions.trajectory(names, key, point, self.spec.action_dt))
         self.command.publish(conversions.joint_state(names, key, command.goal))
+
+    def _state_of(self, key: int) -> bytes | None:
+        """The joint state of the step's first tick or later; it was published just before the plan."""
+        deadline = time.monotonic() + STATE_S
+        while (state := self.states.newest()) is None or conversions.raw_stamp_ns(state) < key:
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(0.0005)
+        return state
 
     # -- the session's thread -------------------------------------------------------------------
 
