@@ -154,7 +154,7 @@ def test_sim_starts_and_one_interrupt_ends_it_all():
     assert [pid for pid in started if not wait_gone(pid)] == []
 
 
-def test_collect_records_and_ends_by_itself(tmp_path):
+def test_collect_records_and_replay_plays_it_back_and_both_end_by_themselves(tmp_path):
     """Two episodes through the graph at four times real time, each one MCAP file."""
     folder = tmp_path / "raw"
     code, text = run(
@@ -173,6 +173,11 @@ def test_collect_records_and_ends_by_itself(tmp_path):
     topics = {c.topic for c in summary.channels.values()}
     assert {"/joint_states", "/executed_action", "/teleop/joint_command"} <= topics
     assert {"/front/image_raw/compressed", "/wrist/image_raw/compressed"} <= topics
+    code, text = run(
+        LAUNCH / "replay.launch.xml", f"episode:={recordings[0]}", "cameras:=none", "speed:=4", **SOURCE_PATH
+    )
+    assert code == 0, text
+    assert re.search(r"\[replay_node-3\].* replayed \d+ goals", text), text
 
 
 def test_deploy_evaluates_a_checkpoint_and_ends_by_itself(tmp_path):
