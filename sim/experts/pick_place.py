@@ -24,6 +24,7 @@ HOVER, CARRY = 0.050, 0.080  # m above the table: before the grasp, and over the
 RELEASE = 0.052  # the cube's underside is then just above the rim
 SPEEDS = (1.7, 2.5)  # rad/s of the fastest joint between knots; the spec allows 3.5
 EXPERT_STREAM = 1
+ACCELERATION_SHARE = 0.6  # of what the spec allows: the SafetyFilter lets most goals pass as they are
 KNOCK_SHARE = 0.2  # episodes in which the arm is pushed off its way and recovers
 PAUSE_SHARE = 0.15  # chance of a hesitation at each stage
 MAX_STEP_S = 0.1  # a late call moves the path on by no more than this
@@ -41,6 +42,8 @@ class PickPlaceExpert:
     def __init__(self, spec: RobotSpec, seed: int) -> None:
         self._spec = spec
         # Not the task's own stream, should somebody give both the same seed.
+        arm = [joint.acceleration for joint in spec.joints if not joint.gripper]
+        self._acceleration = ACCELERATION_SHARE * min(arm)
         self._rng = np.random.default_rng((seed, EXPERT_STREAM))
         self._kinematics = ToolKinematics(spec)
         self._gripper = next(i for i, joint in enumerate(spec.joints) if joint.gripper)
@@ -174,7 +177,7 @@ class PickPlaceExpert:
                 between = [self._solve(cube + offset, heading, gripper) for offset in ways[way]]
             except SimError:
                 continue
-            return JointPath([*knots, *between, grasp], self._speed)
+            return self._path([*knots, *between, grasp])
         raise SimError("grasp: no way to the cube is within reach")
 
     def _carry(self) -> JointPath:
@@ -190,12 +193,15 @@ class PickPlaceExpert:
         for (x, y, _), yaw, z in points:
             knots.append(self._solve([x, y, z], yaw, SQUEEZE))
         knots.append(self._solve(goal, turned, SQUEEZE))
-        return JointPath(knots, self._speed)
+        return self._path(knots)
 
     def _retreat(self) -> JointPath:
         tool = self._tool() + np.array([0, 0, 0.05])
         above = self._solve(tool, self._heading(self._reference), OPEN)
-        return JointPath([self._reference, above], self._speed)
+        return self._path([self._reference, above])
+
+    def _path(self, knots: list[Vector]) -> JointPath:
+        return JointPath(knots, self._speed, self._acceleration)
 
     def _solve(self, position: Vector | Sequence[float], heading: float, gripper: float) -> Vector:
         return self._kinematics.looking_down(position, heading, gripper)

@@ -168,3 +168,23 @@ def test_a_path_meets_its_knots_at_rest_at_both_ends_and_never_overshoots():
     assert points.max() <= np.max(knots) + 1e-9
     assert points.min() >= np.min(knots) - 1e-9
     np.testing.assert_array_equal(path.at(99.0), knots[-1])
+
+
+def test_a_path_keeps_to_its_acceleration_and_is_slower_for_it():
+    knots = list(np.random.default_rng(1).uniform(-1, 1, (5, 3)))
+    path = JointPath(knots, speed=3.0, acceleration=10.0)
+    times = np.linspace(0, path.duration, 4000)
+    velocity = np.gradient(np.array([path.at(t) for t in times]), times, axis=0)
+    acceleration = np.gradient(velocity, times, axis=0)
+    assert 8.0 < np.abs(acceleration).max() < 10.5
+    assert path.duration > JointPath(knots, speed=3.0).duration
+
+
+def test_the_safety_filter_lets_nearly_all_goals_pass_as_they_are():
+    env = sim.make_env("PickPlace", obs="state")
+    changed = []
+    env.loop.observers.append(
+        lambda r: r.correction is not None and changed.append(np.abs(r.sent - r.base - r.correction).max())
+    )
+    demonstrate(env, env.make_expert(5), seed=5)
+    assert np.median(changed) < 0.03
