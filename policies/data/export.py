@@ -15,6 +15,7 @@ from policies.data.export_report import EpisodeFigures, ExportReport, measure
 from policies.data.layout import ACTION, IMAGES, STATE, robot_features
 from policies.data.lerobot_reader import partial_of
 from policies.data.lerobot_writer import DatasetWriter
+from policies.data.motion_lag import picture_change
 from policies.data.raw_log_reader import read_raw_log
 from policies.data.resample import base_goals, distance_to_nearest, latest, moving_range, sample, step_grid
 from policies.data.staging import Note
@@ -153,7 +154,10 @@ def _read(path: Path, options: ExportOptions) -> Episode:
         shape = images[spec.name][0].shape
         if shape != (spec.height, spec.width, 3):
             return Episode(path, None, None, {}, None, f"camera {spec.name!r} gave pictures of shape {shape}")
-    return Episode(path, streams, frames, images, measure(streams, frames.times, frames.picture_index))
+    changes = {name: picture_change(shown) for name, shown in images.items()}
+    return Episode(
+        path, streams, frames, images, measure(streams, frames.times, frames.picture_index, changes)
+    )
 
 
 def resample(streams: Streams, options: ExportOptions) -> Frames:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,13 @@ WHOLE = ExportOptions(trim_idle=False)
 
 def swing(t: float) -> np.ndarray:
     return 0.5 * np.sin(2 * np.pi * 0.7 * t + np.arange(6))
+
+
+def wander(seed: int) -> Callable[[float], np.ndarray]:
+    """A movement that never repeats itself."""
+    rng = np.random.default_rng(seed)
+    rates, phases = rng.uniform(0.3, 1.5, (4, 6)), rng.uniform(0, 6.28, (4, 6))
+    return lambda t: 0.2 * np.sin(2 * np.pi * rates * t + phases).sum(axis=0)
 
 
 @pytest.fixture
@@ -76,6 +84,17 @@ def test_a_camera_whose_stamps_lag_is_paired_by_its_stamps(tmp_path: Path) -> No
     write_episode(tmp_path / "a.mcap", SPEC, stamp_delay_ms={"front": 50.0})
     report = export([tmp_path], tmp_path / "data", WHOLE)
     assert report.to_dict()["cameras"]["front"]["lag_ms"]["p50"] == pytest.approx(52.5, abs=2)
+
+
+def test_a_latency_that_no_stamp_tells_is_seen_in_the_pictures(tmp_path: Path) -> None:
+    for index in range(2):
+        path = tmp_path / f"{index}.mcap"
+        write_episode(path, SPEC, content_delay_ms={"wrist": 50.0}, truth=wander(index))
+    report = export([tmp_path], tmp_path / "data", WHOLE).to_dict()
+    motion = {name: camera["motion"] for name, camera in report["cameras"].items()}
+    assert motion["front"]["lag_ms"] == pytest.approx(0, abs=10)
+    assert motion["wrist"]["lag_ms"] == pytest.approx(50, abs=10)
+    assert ["latency_ms" in w and "'wrist'" in w for w in report["warnings"]] == [True]
 
 
 def test_lost_frames_are_counted_and_a_long_gap_drops_the_episode(tmp_path: Path) -> None:
