@@ -2,16 +2,17 @@
 
 import json
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import rclpy
 from rosbags.highlevel import AnyReader
 from std_msgs.msg import Bool
-from support.graph import FakeArm, start_node, wait_for
+from support.graph import FakeArm, wait_for
+from support.ros_process import NodeProcess, node_process
 
 from hardware.spec import load_spec
 from policies.data import cdr
@@ -19,7 +20,7 @@ from policies.data.raw_log import EPISODE, RESULT
 from policies.data.raw_log_reader import read_raw_log
 from policies.data.recorder import Recorder
 
-Start = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., NodeProcess]
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +35,13 @@ def arm() -> Iterator[FakeArm]:
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Starts recorder_node; whatever still runs at the end is killed."""
-    processes: list[subprocess.Popen[str]] = []
+    with ExitStack() as stack:
 
-    def begin(folder: Path, **parameters: object) -> "subprocess.Popen[str]":
-        given = {"folder": folder, "cameras": "front", "min_free_mb": 1.0, **parameters}
-        processes.append(start_node("recorder_node", **given))
-        return processes[-1]
+        def begin(folder: Path, **parameters: object) -> NodeProcess:
+            given = {"folder": folder, "cameras": "front", "min_free_mb": 1.0, **parameters}
+            return stack.enter_context(node_process("recorder_node", **given))
 
-    yield begin
-    for process in processes:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        yield begin
 
 
 def begin_episode(arm: FakeArm) -> None:
@@ -53,10 +49,8 @@ def begin_episode(arm: FakeArm) -> None:
     wait_for(lambda: arm.call("episode/start").success, 20.0, "episode/start")
 
 
-def end(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=20)
-    return process.returncode, output
+def end(process: NodeProcess) -> tuple[int, str]:
+    return process.end(signal.SIGINT)
 
 
 def test_an_episode_holds_every_frame_and_its_labels(arm: FakeArm, start: Start, tmp_path: Path) -> None:
@@ -116,9 +110,8 @@ def test_a_killed_recording_is_recovered_at_the_next_start(
     assert arm.call("episode/save").success
     begin_episode(arm)
     time.sleep(1.5)
-    process.kill()
     killed_ns = time.time_ns()
-    process.wait()
+    process.kill()
     process = start(folder)
     begin_episode(arm)
     assert arm.call("episode/save").success
@@ -174,8 +167,8 @@ def test_bad_input_is_one_line_and_exit_code_2(start: Start, tmp_path: Path) -> 
         "unknown camera 'rear'": start(tmp_path / "raw", cameras="rear"),
         "max_episode_s": start(tmp_path / "raw", max_episode_s=-1.0),
     }.items():
-        output, _ = process.communicate(timeout=30)
-        assert process.returncode == 2, output
+        code, output = process.wait()
+        assert code == 2, output
         lines = [line for line in output.splitlines() if line.startswith("error: ")]
         assert len(lines) == 1
         assert expected in lines[0]

@@ -1,12 +1,8 @@
-"""A stand-in for a robot on the graph, and what tests need to start nodes and call services."""
+"""A stand-in for a robot on the graph, for the tests of who listens to one."""
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,20 +15,7 @@ from sensor_msgs.msg import CompressedImage, JointState
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
-REPOSITORY = Path(__file__).parents[2]
 PERIOD_S = 0.01
-
-
-def start_node(module: str, **parameters: object) -> "subprocess.Popen[str]":
-    """Run a node of limber_nodes from the source tree as a process of its own."""
-    command = [sys.executable, "-m", f"limber_nodes.{module}", "--ros-args"]
-    for name, value in parameters.items():
-        command += ["-p", f"{name}:={value}"]
-    paths = [str(REPOSITORY / "ros2_ws/src/limber_nodes"), str(REPOSITORY)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
 
 
 class FakeArm(Node):

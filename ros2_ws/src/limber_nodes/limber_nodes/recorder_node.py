@@ -7,51 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.serialization import deserialize_message
 from rclpy.task import Future
-from sensor_msgs.msg import CameraInfo, CompressedImage, JointState
-from std_msgs.msg import Bool, String
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
-from trajectory_msgs.msg import JointTrajectory
-from visualization_msgs.msg import MarkerArray
 
 from hardware.errors import LimberError
 from limber_nodes import diagnostics, qos
 from limber_nodes.managed import ManagedNode
 from limber_nodes.parameters import Parameters, param
-from limber_nodes.polled import PolledSubscriptions
+from limber_nodes.recorder_topics import RecorderTopics
 from limber_nodes.robots import robot_spec
 from limber_nodes.spin import run_node
-from policies.data import cdr
-from policies.data.raw_log import Channel
 from policies.data.recorder import Recorder
 from policies.errors import PolicyError
 
 SENSORS_S = 10.0  # wall time that `episode/start` waits for sensors that were never heard
 SETTLE_S = 0.05  # wall time for a label that is on its way
-
-# topic -> (type, latched). Latched ones are repeated at the start of every episode.
-TOPICS: dict[str, tuple[type, bool]] = {
-    "joint_states": (JointState, False),
-    "executed_action": (JointState, False),
-    "planned_action": (JointTrajectory, False),
-    "teleop/joint_command": (JointState, False),
-    "action_chunk": (JointTrajectory, False),
-    "action_correction": (JointTrajectory, False),
-    "control_source": (String, True),
-    "robot_description": (String, True),
-    "task/instruction": (String, True),
-    "task/objects": (MarkerArray, False),
-    "task/success": (Bool, False),
-    "/diagnostics": (DiagnosticArray, False),
-}
-CAMERA_TOPICS: dict[str, type] = {
-    "image_raw/compressed": CompressedImage,
-    "camera_info": CameraInfo,
-}
 
 
 @dataclass(frozen=True)
@@ -76,12 +49,9 @@ class RecorderNode:
         self.node = node
         self.settings = Parameters(node, RecorderSettings).values
         self.spec = robot_spec(self.settings)
-        self.task = ""
-        self.success: bool | None = None
-        self.awaited: set[str] = set()
         self.active = False
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._episodes = MutuallyExclusiveCallbackGroup()  # one command at a time; messages go on
+        self._one_by_one = MutuallyExclusiveCallbackGroup()
 
     # -- life cycle -------------------------------------------------------------------------
 
@@ -101,24 +71,19 @@ class RecorderNode:
         for line in self.recorder.lost:
             self.node.get_logger().error(f"not recovered: {line}")
         self.state = self.node.create_publisher(String, "episode", qos.LATCHED)
-        self.ears = PolledSubscriptions(self.node)
-        for name, (kind, latched) in TOPICS.items():
-            self._record(name, kind, latched=latched)
-        for camera in self.spec.camera_names:
-            for name, kind in CAMERA_TOPICS.items():
-                self._record(f"{camera}/{name}", kind, camera=camera)
-        self.awaited = {"joint_states", *(f"{c}/image_raw/compressed" for c in self.spec.camera_names)}
-        self.ears.start()
+        self.topics = RecorderTopics(self.node, self.recorder)
         verbs = {
             "start": self._start,
             "save": self._save,
             "discard": self._discard,
             "rerecord": self._rerecord,
         }
-        for name, verb in verbs.items():
+        self.services = [
             self.node.create_service(
-                Trigger, f"episode/{name}", self._service(verb), callback_group=self._episodes
+                Trigger, f"episode/{name}", self._service(verb), callback_group=self._one_by_one
             )
+            for name, verb in verbs.items()
+        ]
 
     def activate(self) -> None:
         self.active = True
@@ -133,48 +98,11 @@ class RecorderNode:
         self.diagnostics.stop()
 
     def cleanup(self) -> None:
-        self.ears.close()
+        for service in self.services:
+            self.node.destroy_service(service)
+        self.topics.close()
         self.recorder.close()
-
-    # -- what is recorded -------------------------------------------------------------------
-
-    def _record(self, name: str, kind: type, *, latched: bool = False, camera: str = "") -> None:
-        """Subscribe to serialised messages: nothing is decoded but stamps, labels and counters."""
-        package = kind.__module__.split(".")[0]
-        picture = camera if kind is CompressedImage else ""
-        look = {
-            "task/instruction": self._see_instruction,
-            "task/success": self._see_success,
-            "/diagnostics": self._see_diagnostics,
-        }.get(name)
-        put = self.recorder.put
-
-        def take(data: bytes, info: dict[str, Any]) -> None:
-            stamp = cdr.stamp_ns(data) if picture else 0
-            arrival, sent = info["received_timestamp"], info["source_timestamp"]
-            put(channel, data, arrival, sent, latched=latched, camera=picture, stamp_ns=stamp)
-            if self.awaited:
-                self.awaited.discard(name)
-            if look is not None:
-                look(data)
-
-        profile = qos.LATCHED if latched else qos.recording()
-        topic = self.ears.add(kind, name, profile, take)
-        channel = Channel(topic, f"{package}/msg/{kind.__name__}")
-
-    def _see_instruction(self, data: bytes) -> None:
-        self.task = cdr.string(data)
-
-    def _see_success(self, data: bytes) -> None:
-        self.success = cdr.boolean(data)
-
-    def _see_diagnostics(self, data: bytes) -> None:
-        said = diagnostics.values_of(deserialize_message(data, DiagnosticArray), "robot_node") or {}
-        until = int(said.get("frames_published_until_ns", -1))
-        for camera in self.spec.camera_names if until >= 0 else ():
-            count = said.get(f"frames_published.{camera}")
-            if count is not None:
-                self.recorder.published(camera, int(count), until)
+        self.node.destroy_publisher(self.state)
 
     # -- episodes ---------------------------------------------------------------------------
 
@@ -195,20 +123,19 @@ class RecorderNode:
 
     async def _start(self) -> str:
         deadline = time.monotonic() + SENSORS_S
-        while self.awaited and time.monotonic() < deadline:
+        while self.topics.silent and time.monotonic() < deadline:
             await self._pause(0.05)
-        if self.awaited:
-            silent = ", ".join(sorted(self.awaited))
-            raise PolicyError(f"expected every sensor before an episode, silent: {silent}")
-        self.ears.drain()
-        self.success = None
-        return json.dumps({"index": self.recorder.start(self.task)})
+        if self.topics.silent:
+            raise PolicyError(f"expected every sensor before an episode, silent: {self.topics.silent}")
+        self.topics.drain()
+        self.topics.success = None
+        return json.dumps({"index": self.recorder.start(self.topics.task)})
 
     async def _save(self) -> str:
-        if not self.success:  # the word of success may have reached the caller first
+        if not self.topics.success:  # the word of success may have reached the caller first
             await self._pause(SETTLE_S)
-        self.ears.drain()
-        return str(self.recorder.save(self.success))
+        self.topics.drain()
+        return str(self.recorder.save(self.topics.success))
 
     async def _pause(self, duration_s: float) -> None:
         """Let the executor go on with its messages for a while."""
@@ -240,14 +167,15 @@ class RecorderNode:
             "size_mb": status.size_bytes / 1e6,
             "messages": status.messages,
             "messages_dropped": status.dropped,
+            "messages_unreadable": self.topics.unreadable,
             **{f"frames.{camera}": n for camera, n in status.frames.items()},
             **{f"frames_missing.{camera}": n for camera, n in status.missing.items()},
             **{f"frames_lost.{camera}": n for camera, n in status.lost.items()},
         }
         if status.reason:
             return diagnostics.ERROR, status.reason, values
-        if self.awaited:
-            return diagnostics.WARN, f"silent: {', '.join(sorted(self.awaited))}", values
+        if self.topics.silent:
+            return diagnostics.WARN, f"silent: {self.topics.silent}", values
         if status.dropped or any(status.missing.values()) or any(status.lost.values()):
             return diagnostics.WARN, "messages were lost", values
         return diagnostics.OK, status.state, values
