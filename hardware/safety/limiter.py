@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware.robot import Observation
-from hardware.safety.limits import Limits
+from hardware.safety.limits import Limits, TickLimits
 from hardware.safety.stages import Mask, StageReport, Vector
 from hardware.safety.stop_plan import StopPlan, end_displacement, extremes, plan_stop
 
@@ -36,7 +36,7 @@ class Limiter:
     def __init__(self, limits: Limits, dt: float) -> None:
         self._dt = dt
         self._wanted = limits
-        self._pending: Limits | None = None  # limits not yet in force everywhere
+        self._pending: TickLimits | None = None  # limits not yet in force everywhere
         self._fractions = np.linspace(0.0, 1.0, GRID)[:, None]
         self.reset(0.5 * (limits.lower + limits.upper))
 
@@ -91,17 +91,12 @@ class Limiter:
         reason = "limited" if altered.any() else ""
         return self.position.copy(), StageReport(altered.reshape(self._shape), reason)
 
-    def _take_limits(self, wanted: Limits) -> Mask:
+    def _take_limits(self, wanted: TickLimits) -> Mask:
         """Put `wanted` in force where a stop within it exists; where it is in force."""
         plan = plan_stop(self._v, self._a, wanted.acceleration, wanted.jerk, thorough=True)
-        ready = _safe(self._p, self._v, self._a, plan, wanted)
-        old = self._limits
-        self._limits = Limits(
-            *(
-                np.where(ready, getattr(wanted, name), getattr(old, name))
-                for name in ("lower", "upper", "velocity", "acceleration", "jerk")
-            )
-        )
+        end = end_displacement(self._v, self._a, plan)
+        ready = _safe(self._p, self._v, self._a, plan, end, wanted)
+        self._limits = wanted.merge(ready, self._limits)
         self._played = np.where(ready, 0.0, self._played)
         if ready.all():
             self._pending = None
@@ -155,7 +150,7 @@ class Limiter:
         # Elements that do not lock (NaN among them) are planned from rest, to keep NaN out.
         v, a = np.where(locks, v, 0.0), np.where(locks, a, 0.0)
         plan = plan_stop(v, a, limits.acceleration, limits.jerk, thorough=True)
-        return locks & _safe(goal, v, a, plan, limits)
+        return locks & _safe(goal, v, a, plan, end_displacement(v, a, plan), limits)
 
     def _approach(self, index: Index, goal: Vector, speed: Vector) -> tuple[Mask, Vector, Vector]:
         """The best jerk of the elements `index` and where the stop after it rests.
@@ -167,20 +162,28 @@ class Limiter:
         low = np.maximum(np.maximum(-limits.jerk, -limits.acceleration - a), -limits.velocity - v - a)
         high = np.minimum(np.minimum(limits.jerk, limits.acceleration - a), limits.velocity - v - a)
         side = np.sign(goal - speed - p)
+        moves = speed.any()
 
         def judge(jerk: Vector) -> tuple[Vector, Vector]:
             """How far beyond the goal the stop after each jerk (K, m) ends, and what that costs."""
+            count = len(jerk)
             a1 = a + jerk
             v1 = v + a1
             p1 = p + v1
-            plan = plan_stop(v1, a1, limits.acceleration, limits.jerk)
-            safe = _safe(p1, v1, a1, plan, limits) & _inward(p, p1, limits)
-            if speed.any():
-                v1 = v1 - speed
+            if moves:  # plans at rest and in the reference's frame, in one go
+                a2, v2 = np.concatenate((a1, a1)), np.concatenate((v1, v1 - speed))
+                both = plan_stop(v2, a2, limits.acceleration, limits.jerk)
+                ends = end_displacement(v2, a2, both)
+                plan, end, landing = both.rows(0, count), ends[:count], ends[count:]
+            else:
                 plan = plan_stop(v1, a1, limits.acceleration, limits.jerk)
-            error = p1 - goal + end_displacement(v1, a1, plan)
+                end = landing = end_displacement(v1, a1, plan)
+            safe = _safe(p1, v1, a1, plan, end, limits)
+            safe &= (p1 >= floor) & (p1 <= ceiling)
+            error = landing + (p1 - goal)
             return error, np.where(safe, _cost(error, side), np.inf)
 
+        floor, ceiling = np.minimum(limits.lower, p), np.maximum(limits.upper, p)
         jerk = low + self._fractions * (high - low)  # (GRID, m)
         error, cost = judge(jerk)
         column = np.arange(len(index))
@@ -219,10 +222,9 @@ def _cost(error: Vector, side: Vector) -> Vector:
     return np.abs(error) * np.where(error * side > 0, OVERSHOOT_COST, 1.0)
 
 
-def _safe(p: Vector, v: Vector, a: Vector, plan: StopPlan, limits: Limits) -> Mask:
-    """Whether the state (p, v, a) and the whole of its stop plan keep the limits."""
+def _safe(p: Vector, v: Vector, a: Vector, plan: StopPlan, end: Vector, limits: TickLimits) -> Mask:
+    """Whether the state (p, v, a) and all of its stop plan, that ends `end` further, keep the limits."""
     fastest, turn = extremes(v, a, plan)
-    end = end_displacement(v, a, plan)
     up, down = limits.upper - p, limits.lower - p
     most = np.maximum(np.abs(v), np.abs(fastest))
     safe = plan.valid & (np.abs(a) <= limits.acceleration * (1 + ROUNDING))
@@ -232,9 +234,3 @@ def _safe(p: Vector, v: Vector, a: Vector, plan: StopPlan, limits: Limits) -> Ma
     safe &= end <= np.maximum(up, np.minimum(turn, 0.0)) + ULP
     safe &= end >= np.minimum(down, np.maximum(turn, 0.0)) - ULP
     return safe
-
-
-def _inward(p: Vector, p1: Vector, limits: Limits) -> Mask:
-    """Whether p1 is inside the position limits, or no further outside than p."""
-    inside = (p1 >= np.minimum(limits.lower, p)) & (p1 <= np.maximum(limits.upper, p))
-    return inside

@@ -1,10 +1,12 @@
 """The limits of motion of every joint, as arrays."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hardware.safety.stages import Vector
+from hardware.safety.stages import Mask, Vector
 from hardware.spec import RobotSpec
 
 
@@ -31,13 +33,13 @@ class Limits:
         names = ("lower", "upper", "velocity", "acceleration", "jerk")
         return cls(*(spec.joint_array(name) for name in names))
 
-    def in_ticks(self, shape: tuple[int, ...], dt: float) -> "Limits":
+    def in_ticks(self, shape: tuple[int, ...], dt: float) -> "TickLimits":
         """The same for arrays of `shape`, flat, with rates per tick of `dt` seconds."""
 
         def flat(values: Vector, scale: float) -> Vector:
             return np.array(np.broadcast_to(values, shape), dtype=np.float64).ravel() * scale
 
-        return Limits(
+        return TickLimits(
             flat(self.lower, 1.0),
             flat(self.upper, 1.0),
             flat(self.velocity, dt),
@@ -45,12 +47,20 @@ class Limits:
             flat(self.jerk, dt**3),
         )
 
-    def at(self, index: "np.ndarray[tuple[int], np.dtype[np.intp]]") -> "Limits":
-        """Those of some elements of flat limits."""
-        return Limits(
-            self.lower[index],
-            self.upper[index],
-            self.velocity[index],
-            self.acceleration[index],
-            self.jerk[index],
-        )
+
+class TickLimits(NamedTuple):
+    """Limits by the tick, one element a joint: what the limiter computes with."""
+
+    lower: Vector
+    upper: Vector
+    velocity: Vector
+    acceleration: Vector
+    jerk: Vector
+
+    def at(self, index: NDArray[np.intp]) -> "TickLimits":
+        """Those of some elements."""
+        return TickLimits._make(values[index] for values in self)
+
+    def merge(self, where: Mask, other: "TickLimits") -> "TickLimits":
+        """These `where`, `other` elsewhere."""
+        return TickLimits._make(np.where(where, mine, its) for mine, its in zip(self, other, strict=True))

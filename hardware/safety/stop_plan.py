@@ -15,7 +15,7 @@ Such sums equal those of the continuous profile with V - A/2 for V. So the conti
 rounded up to whole ticks, gives the durations; the peak that ends exactly at V = 0 follows.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,7 @@ TINY = 1e-300  # in place of a zero divisor whose quotient is not used
 OTHER_DURATIONS = ((4.0, 0.0, 3.0), (0.0, -1.0, 0.0), (0.0, -2.0, 0.0))
 
 
-@dataclass(frozen=True)
-class StopPlan:
+class StopPlan(NamedTuple):
     """`ramp` is the jerk of the first phase, `peak` the acceleration held, n1..n3 whole ticks."""
 
     ramp: Vector
@@ -44,14 +43,17 @@ class StopPlan:
 
     def acceleration(self, played: Vector) -> Vector:
         """The acceleration of the tick after `played` ticks; exactly 0 once the plan has ended."""
-        left = np.clip(self.n1 + self.n2 + self.n3 - played - 1, 0.0, self.n3)
+        left = np.minimum(np.maximum(self.n1 + self.n2 + self.n3 - played - 1, 0.0), self.n3)
         first = self.n1 - played - 1
         return np.where(first > 0, self.peak - self.ramp * first, self.peak * (left / self.n3))
 
+    def rows(self, start: int, stop: int) -> "StopPlan":
+        """Some of the rows, where there are several plans an element."""
+        return StopPlan._make(values[start:stop] for values in self)
+
     def merge(self, where: Mask, other: "StopPlan") -> "StopPlan":
         """This plan `where`, `other` elsewhere."""
-        names = ("ramp", "peak", "n1", "n2", "n3", "valid")
-        return StopPlan(*(np.where(where, getattr(self, n), getattr(other, n)) for n in names))
+        return StopPlan._make(np.where(where, mine, its) for mine, its in zip(self, other, strict=True))
 
     def ended(self, played: Vector) -> Mask:
         return played >= self.n1 + self.n2 + self.n3
@@ -120,7 +122,7 @@ def extremes(velocity: Vector, acceleration: Vector, plan: StopPlan) -> tuple[Ve
     displacement of the same plan come out, so that both may always be held against the limits.
     """
     ramp = plan.ramp + TINY
-    m = np.clip(np.floor(-acceleration / ramp), 0.0, plan.n1)
+    m = np.minimum(np.maximum(np.floor(-acceleration / ramp), 0.0), plan.n1)
     extreme = velocity + acceleration * m + ramp * (0.5 * m * (m + 1))
     if not (velocity * extreme < 0).any():
         return extreme, np.zeros_like(extreme)

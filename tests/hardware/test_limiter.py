@@ -41,10 +41,10 @@ PIECES = st.lists(
     st.tuples(
         st.sampled_from(["hold", "ramp", "jitter", "none", "infinite", "limit"]),
         st.floats(-3.5, 3.5),
-        st.integers(1, 40),
+        st.integers(1, 25),
     ),
     min_size=1,
-    max_size=8,
+    max_size=6,
 )
 
 
@@ -142,7 +142,7 @@ def smooth_reference(amplitude: float, frequency: float, ticks: int = 300) -> np
     return (amplitude * swell * np.sin(frequency * t))[:, None]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(amplitude=st.floats(0.01, 1.0), frequency=st.floats(0.5, 15.0))
 def test_a_reference_within_the_limits_passes_unaltered(amplitude: float, frequency: float) -> None:
     limits = Limits(*(getattr(SO101, n)[:1] for n in ("lower", "upper", "velocity", "acceleration", "jerk")))
@@ -166,7 +166,7 @@ def test_a_moving_reference_is_caught_up_with_and_then_followed_exactly() -> Non
     assert (sent[100:] == goals[100:]).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     pieces=PIECES,
     change_at=st.integers(0, 100),
