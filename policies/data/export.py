@@ -26,6 +26,7 @@ TELEOP_TIMEOUT_NS = 100_000_000  # engaged teleoperation = a command in the last
 STILL_RAD = 0.002  # a goal that moves less than this in a step stands still
 KEEP_HEAD_S, KEEP_TAIL_S = 0.1, 0.5  # of standing still; the tail shows the policy that it is done
 MAX_IMAGE_AGE = 3.0  # camera periods; an older picture is a gap, not an observation
+UNSEEN_TAIL_S = 1.0  # joints recorded after the last picture are cut off up to this time
 AHEAD = 3  # episodes being decoded while one is encoded
 
 
@@ -168,7 +169,10 @@ def resample(streams: Streams, options: ExportOptions) -> Frames:
     if streams.person is not None and len(streams.person):
         first = max(first, streams.person.stamps[0] - step_ns + tick_ns)
     end = min(int(streams.joints.stamps[-1]), int(streams.sent.stamps[-1]))
-    grid = step_grid(streams.steps, int(first), end, step_ns)
+    seen = min([end, *(int(streams.cameras[c.name].stamps[-1]) + 10**9 // c.fps for c in spec.cameras)])
+    if end - seen > UNSEEN_TAIL_S * 1e9:
+        seen = end  # a camera that ended early is a gap
+    grid = step_grid(streams.steps, int(first), seen, step_ns)
     # The last goal before the next frame: what is sent on the step's last tick.
     goal_times = grid + step_ns - tick_ns
     grid, goal_times = grid[goal_times <= end], goal_times[goal_times <= end]

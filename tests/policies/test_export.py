@@ -106,6 +106,15 @@ def test_lost_frames_are_counted_and_a_long_gap_drops_the_episode(tmp_path: Path
     assert report.dropped == {"gap in camera 'front'": ["b.mcap"]}
 
 
+def test_a_tail_without_pictures_is_cut_off_and_a_long_one_is_a_gap(tmp_path: Path) -> None:
+    write_episode(tmp_path / "a.mcap", SPEC, lost_frames=tuple(range(100, 120)))
+    write_episode(tmp_path / "b.mcap", SPEC, lost_frames=tuple(range(60, 120)))
+    report = export([tmp_path], tmp_path / "data", WHOLE)
+    assert list(report.episodes) == ["a.mcap"]
+    assert report.n_frames == 67  # at 20 Hz up to 3.3 s and a camera period
+    assert report.dropped == {"gap in camera 'front'": ["b.mcap"]}
+
+
 def test_failures_are_dropped_and_counted_unless_wanted(tmp_path: Path) -> None:
     for index, label in enumerate(("true", "false", "unknown")):
         write_episode(tmp_path / f"{index}.mcap", SPEC, success=label)

@@ -86,6 +86,24 @@ def test_an_episode_holds_every_frame_and_its_labels(arm: FakeArm, start: Start,
     assert {"/joint_states", "/executed_action", "/task/instruction", "/task/success"} <= topics
 
 
+def test_pictures_that_come_late_still_belong_to_the_episode(
+    arm: FakeArm, start: Start, tmp_path: Path
+) -> None:
+    process = start(tmp_path / "raw")
+    begin_episode(arm)
+    arm.picture_delay_s = 0.4
+    try:
+        time.sleep(1.0)
+        last = arm.frame_stamps[-2]
+        saved = arm.call("episode/save")
+    finally:
+        arm.picture_delay_s = 0.0
+    assert end(process)[0] == 0
+    pictures = read_raw_log(Path(saved.message)).topic("front/image_raw/compressed")
+    assert pictures is not None
+    assert cdr.stamp_ns(pictures.payloads[-1]) >= last
+
+
 def test_discard_rerecord_and_the_latched_state(arm: FakeArm, start: Start, tmp_path: Path) -> None:
     process = start(tmp_path / "raw")
     begin_episode(arm)

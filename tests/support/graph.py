@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,7 @@ class FakeArm(Node):
         self.create_subscription(String, "episode", lambda m: self.states.append(m.data), qos.LATCHED)
         self.create_subscription(DiagnosticArray, "/diagnostics", self.diagnostics.append, 10)
         self.frame_stamps: list[int] = []
+        self.picture_delay_s = 0.0
         self._callers: dict[str, Client] = {}
         self.instruction.publish(String(data="put the cube in the bin"))
         self._picture = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
@@ -49,6 +51,7 @@ class FakeArm(Node):
 
     def _run(self) -> None:
         tick, due = 0, time.monotonic()
+        on_their_way: deque[tuple[float, CompressedImage]] = deque()
         names = ("a", "b")
         while not self._ended.is_set():
             stamp = tick * 10_000_000
@@ -57,8 +60,11 @@ class FakeArm(Node):
             frame = tick * 30 // 100
             if frame != (tick - 1) * 30 // 100:
                 stamp = round(frame * 1e9 / 30)
-                self.pictures.publish(conversions.compressed_msg(stamp, "front_optical_frame", self._picture))
+                message = conversions.compressed_msg(stamp, "front_optical_frame", self._picture)
+                on_their_way.append((time.monotonic() + self.picture_delay_s, message))
                 self.frame_stamps.append(stamp)
+            while on_their_way and on_their_way[0][0] <= time.monotonic():
+                self.pictures.publish(on_their_way.popleft()[1])
             tick += 1
             due += PERIOD_S
             time.sleep(max(0.0, due - time.monotonic()))

@@ -24,6 +24,8 @@ from policies.data.recorder import Recorder
 from policies.errors import PolicyError
 
 SENSORS_S = 10.0  # wall time that `episode/start` waits for sensors that were never heard
+CATCH_UP_S = 2.0  # wall time that `episode/save` waits for pictures that are still being made
+POLL_S = 0.01
 SETTLE_S = 0.05  # wall time for a label that is on its way
 
 
@@ -124,7 +126,7 @@ class RecorderNode:
     async def _start(self) -> str:
         deadline = time.monotonic() + SENSORS_S
         while self.topics.silent and time.monotonic() < deadline:
-            await self._pause(0.05)
+            await self._pause(POLL_S)
         if self.topics.silent:
             raise PolicyError(f"expected every sensor before an episode, silent: {self.topics.silent}")
         self.topics.drain()
@@ -132,6 +134,12 @@ class RecorderNode:
         return json.dumps({"index": self.recorder.start(self.topics.task)})
 
     async def _save(self) -> str:
+        """Messages that were sent before the request belong to the episode, though they come after it."""
+        deadline = time.monotonic() + CATCH_UP_S
+        self.topics.drain()
+        end = self.topics.joint_stamp_ns
+        while not self.topics.has_pictures_of(end) and time.monotonic() < deadline:
+            await self._pause(POLL_S)
         if not self.topics.success:  # the word of success may have reached the caller first
             await self._pause(SETTLE_S)
         self.topics.drain()

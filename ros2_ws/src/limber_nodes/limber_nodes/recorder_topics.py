@@ -53,8 +53,11 @@ class RecorderTopics:
         self.task = ""
         self.success: bool | None = None
         self.unreadable = 0  # messages that are not what their type says
+        self._joint_states = b""  # the newest
+        self._frame_stamps = dict.fromkeys(self._cameras, 0)
         self._silent = {"joint_states", *(f"{c}/image_raw/compressed" for c in self._cameras)}
         self._watched = {
+            "joint_states": self._see_joints,
             "task/instruction": self._see_instruction,
             "task/success": self._see_success,
             "/diagnostics": self._see_diagnostics,
@@ -70,6 +73,16 @@ class RecorderTopics:
     def silent(self) -> str:
         """Sensors that were never heard, separated by commas; empty when all were."""
         return ", ".join(sorted(self._silent))
+
+    @property
+    def joint_stamp_ns(self) -> int:
+        """The newest joint state's."""
+        return cdr.stamp_ns(self._joint_states) if self._joint_states else 0
+
+    def has_pictures_of(self, stamp_ns: int) -> bool:
+        """Whether every camera has delivered the frame that was due last at `stamp_ns`."""
+        periods = {c.name: 1_000_000_000 // c.fps for c in self._recorder.spec.cameras}
+        return all(self._frame_stamps[name] > stamp_ns - period for name, period in periods.items())
 
     def drain(self) -> None:
         """Take all that has come by now."""
@@ -87,7 +100,9 @@ class RecorderTopics:
 
         def take(data: bytes, info: dict[str, Any]) -> None:
             try:
-                stamp = cdr.stamp_ns(data) if picture else 0
+                stamp = 0
+                if picture:
+                    stamp = self._frame_stamps[picture] = cdr.stamp_ns(data)
                 if watch is not None:
                     watch(data)
             except PolicyError:
@@ -100,6 +115,9 @@ class RecorderTopics:
 
         profile = qos.LATCHED if latched else qos.recording()
         channel = Channel(self._ears.add(kind, name, profile, take), type_name)
+
+    def _see_joints(self, data: bytes) -> None:
+        self._joint_states = data
 
     def _see_instruction(self, data: bytes) -> None:
         self.task = cdr.string(data)
