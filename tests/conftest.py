@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 TESTS = Path(__file__).parent
 sys.path.insert(0, str(TESTS))
@@ -17,6 +18,10 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ.setdefault("MUJOCO_GL", "egl")
 os.environ.setdefault("LP_NUM_THREADS", "1")  # the software renderer's threads fight the tests'
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# How long an example takes says nothing on a machine that others use too.
+settings.register_profile("limber", deadline=None, print_blob=True)
+settings.load_profile("limber")
 
 SHARED_DATA = TESTS.parent.parent / "shared" / "data"
 

@@ -7,6 +7,7 @@ only how long each took.
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -82,7 +83,14 @@ def _run_stage(name: str, command: list[str]) -> float:
     shown = " ".join(["python", *command[1:]])
     print(f"\n=== {name}: {shown}", flush=True)
     begin = time.monotonic()
-    code = subprocess.run(command).returncode
+    # In a session of its own a Ctrl-C reaches the stage once, from here, and it may take its time to end.
+    stage = subprocess.Popen(command, start_new_session=True)
+    try:
+        code = stage.wait()
+    except KeyboardInterrupt:
+        stage.send_signal(signal.SIGINT)
+        stage.wait()
+        raise
     if code:
         raise LimberError(f"stage {name!r} ended with exit code {code}; what was made before it is kept")
     seconds = time.monotonic() - begin
@@ -126,4 +134,5 @@ def _summary(out: Path, stages: dict[str, float], total: float) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     run_command(lambda: tyro.cli(Demo, prog="make demo").run())
