@@ -77,6 +77,7 @@ class Trainer:
         self.history: list[LossPoint] = []
         self._saved_step = -1
         self._interrupted = False
+        self._bf16 = config.use_bf16
         if resume:
             self._resume()
         else:
@@ -159,7 +160,7 @@ class Trainer:
 
     def _autocast(self) -> AbstractContextManager[Any]:
         kind = torch.device(self.config.device).type
-        return torch.autocast(kind, torch.bfloat16, enabled=self.config.bf16)
+        return torch.autocast(kind, torch.bfloat16, enabled=self._bf16)
 
     def held_out_loss(self, n_batches: int = 8) -> float | None:
         """Mean loss of the averaged weights on held-out episodes, always the same batches and noise."""
