@@ -10,7 +10,7 @@ from support.ros_process import NodeProcess, listener, node_process
 
 from hardware.spec import load_spec
 
-START_S = 150.0  # importing torch takes 3 s of an idle machine
+START_S = 150.0  # importing torch takes 3 s of an idle machine, drawing the films as long
 
 
 def test_success_timeout_and_fault_are_told_apart(tmp_path: Path) -> None:
@@ -37,21 +37,20 @@ def test_success_timeout_and_fault_are_told_apart(tmp_path: Path) -> None:
             "evaluator_node",
             episodes=3,
             first_seed=100_500,
-            timeout_s=4.0,
+            timeout_s=6.0,
             report=tmp_path / "out",
             checkpoint=checkpoint,
             stages=stages,
         )
-        ear.wait(lambda: len(verdicts) == 1, "the first verdict, a timeout")
-        ear.wait(lambda: episodes_begun() == 2, "the second episode")
+        ear.wait(lambda: episodes_begun() == 1, "the first episode")
         assert ear.call(SetBool, "task/label", SetBool.Request(data=True)).success
-        ear.wait(lambda: len(verdicts) == 2, "the second verdict, a success by label")
-        ear.wait(lambda: episodes_begun() == 3, "the third episode")
+        ear.wait(lambda: len(verdicts) == 1, "the first verdict, a success by label")
+        ear.wait(lambda: episodes_begun() == 2, "the second episode")
         ear.trigger("stop")
-        code, output = evaluator.wait()
+        code, output = evaluator.wait(START_S)
     assert code == 0, output
     found = [json.loads(message.data) for message in verdicts]
-    assert [v["verdict"] for v in found] == ["timeout", "success", "fault"]
+    assert [v["verdict"] for v in found] == ["success", "fault", "timeout"]
     assert [v["seed"] for v in found] == [100_500, 100_501, 100_502]
 
     report = json.loads((tmp_path / "out/report.json").read_text())
@@ -63,10 +62,10 @@ def test_success_timeout_and_fault_are_told_apart(tmp_path: Path) -> None:
     assert report["latency_ms"]["p50"] > 0
     assert report["stage_seconds"]["collect"] == 12.5
     assert report["stage_seconds"]["evaluate"] > 4
-    timeout, success, fault = report["episodes"]
-    assert timeout["seconds"] == 4.0
+    success, fault, timeout = report["episodes"]
+    assert timeout["seconds"] == 6.0
     assert timeout["chunks"] >= 5
-    assert success["seconds"] < 4.0
+    assert success["seconds"] < 6.0
     assert fault["reason"] == "the robot is stopped"
     page = (tmp_path / "out/report.html").read_text()
     assert page.count("<video") == 3

@@ -21,6 +21,7 @@ class EvaluationStreams:
     """Subscriptions of the evaluator; fills every log in `logs` whose time a message is of."""
 
     def __init__(self, node: Node, spec: RobotSpec) -> None:
+        self._node = node
         self._spec = spec
         self.logs: list[EpisodeLog] = []
         self.newest_ns = 0
@@ -33,18 +34,29 @@ class EvaluationStreams:
         self.policy: dict[str, str] = {}  # the last diagnostics of policy_node
         self.policy_ready = False
         reliable = qos.recording(DEPTH)
-        node.create_subscription(JointState, "joint_states", self._on_state, reliable)
-        node.create_subscription(JointState, "executed_action", self._on_sent, reliable)
-        node.create_subscription(JointTrajectory, "action_chunk", self._on_chunk, reliable)
-        node.create_subscription(JointTrajectory, "planned_action", self._on_plan, reliable)
-        node.create_subscription(Bool, "task/success", self._on_success, qos.EVENTS)
-        node.create_subscription(String, "task/instruction", self._on_instruction, qos.LATCHED)
-        node.create_subscription(String, "control_source", self._on_source, qos.LATCHED)
-        node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50)
+        self._subscriptions = [
+            node.create_subscription(JointState, "joint_states", self._on_state, reliable),
+            node.create_subscription(JointState, "executed_action", self._on_sent, reliable),
+            node.create_subscription(JointTrajectory, "action_chunk", self._on_chunk, reliable),
+            node.create_subscription(JointTrajectory, "planned_action", self._on_plan, reliable),
+            node.create_subscription(Bool, "task/success", self._on_success, qos.EVENTS),
+            node.create_subscription(String, "task/instruction", self._on_instruction, qos.LATCHED),
+            node.create_subscription(String, "control_source", self._on_source, qos.LATCHED),
+            node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50),
+        ]
         self._policy_name = f"{node.get_namespace()}/policy_node".replace("//", "/").lstrip("/")
         for camera in spec.camera_names:
-            topic = f"{camera}/image_raw/compressed"
-            node.create_subscription(CompressedImage, topic, self._frame_taker(camera), reliable)
+            topic, take = f"{camera}/image_raw/compressed", self._frame_taker(camera)
+            self._subscriptions.append(node.create_subscription(CompressedImage, topic, take, reliable))
+
+    def close(self) -> None:
+        """Hear nothing more; from any thread, done by the executor's."""
+        self._node.executor.create_task(self._destroy)
+
+    def _destroy(self) -> None:
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
 
     def _logs_at(self, stamp_ns: int) -> Sequence[EpisodeLog]:
         return [log for log in self.logs[-2:] if log.covers(stamp_ns)]

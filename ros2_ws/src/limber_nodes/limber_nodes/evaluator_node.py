@@ -89,6 +89,7 @@ class EvaluatorNode:
             self._wait_for_policy()
             self._run_episodes()
             self._wait(SAMPLES_S)
+            self.streams.close()  # drawing films needs the interpreter that every message would take
             write_report(
                 self._make_report(time.monotonic() - begun),
                 self.report,
