@@ -3,9 +3,9 @@
 The real processes: robot_node at real-time speed with both cameras, task_node, the scripted expert
 in teleop_node, recorder_node. At 96 and at 224 px the saved episodes are exported; frames lost are
 those that the publisher's own counter has and the recorder never heard, or that the stamps in the
-logs show to be missing, whichever is more. Then, in a session of its own, the recorder is killed
-with SIGKILL in the middle of episode k and started again; what its recovered copy lacks is counted
-from the kill back to the last message of the stream that stopped first.
+logs show to be missing (rendered or not), whichever is more. Then, in a session of its own, the
+recorder is killed with SIGKILL in the middle of episode k and started again; what its recovered copy
+lacks is counted from the kill back to the last message of the stream that stopped first.
 
     python tests/benchmarks/bench_record.py [--quick]
 """
@@ -50,6 +50,7 @@ class Session:
 
     report: ExportReport
     lost: int  # by the publisher's counter
+    missing: int  # by the stamps in all logs, those that the export dropped included
     not_rendered: int  # that the publisher itself could not make
     dropped: int  # messages that the recorder's queue had no room for
 
@@ -67,16 +68,19 @@ def main() -> None:
         for size in (96, 224):
             session = collect(ears, Path(folder), size, episodes)
             report = session.report
-            lost = max(session.lost, report.missing_frames)
+            lost = max(session.lost, session.missing)
             frames = sum(report.to_dict()["streams"][c]["samples"] for c in report.cameras)
             figures[f"frames_lost_{size}"] = lost
             figures[f"frames_{size}"] = frames
             figures[f"skew_p99_ms_{size}"] = report.skew_p99_ms
             figures[f"not_rendered_{size}"] = session.not_rendered
             figures[f"messages_dropped_{size}"] = session.dropped
+            figures[f"episodes_dropped_{size}"] = sum(map(len, report.dropped.values()))
+            figures[f"speed_{size}"] = report.speed  # below 1 where the machine is too busy for real time
             rows += [
                 (f"frames lost of {frames}, {size} px", str(lost), "0", yes(lost == 0)),
-                (f"frames the publisher did not make, {size} px", str(session.not_rendered), "0", ""),
+                (f"of them not made by the publisher, {size} px", str(session.not_rendered), "0", ""),
+                (f"speed kept, {size} px", f"{report.speed:.2f}", "1.00", ""),
                 (
                     f"camera-to-joint skew p99, {size} px",
                     f"{report.skew_p99_ms:.2f} ms",
@@ -118,8 +122,10 @@ def collect(ears: Listener, folder: Path, size: int, episodes: int) -> Session:
     report = export([raw], folder / f"data-{size}")
     report.print()
     logs = sorted(raw.glob("*.mcap"))
-    dropped = int(read_raw_log(logs[-1]).metadata[RESULT]["dropped_messages"])
-    return Session(report, lost, int(robot["frames_lost"]), dropped)
+    results = [read_raw_log(path).metadata[RESULT] for path in logs]
+    missing = sum(int(v) for result in results for k, v in result.items() if k.startswith("missing_"))
+    dropped = int(results[-1]["dropped_messages"])
+    return Session(report, lost, missing, int(robot["frames_lost"]), dropped)
 
 
 def kill_in_the_middle(ears: Listener, folder: Path) -> tuple[float, int]:
