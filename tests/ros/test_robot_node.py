@@ -4,6 +4,8 @@ import json
 import math
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,6 +21,7 @@ from hardware.spec import load_spec
 
 SPEC = load_spec("so101")
 NAMES = SPEC.joint_names
+TRY_REALTIME = "import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))"
 TICK_NS, STEP_NS = 10_000_000, 50_000_000
 
 
@@ -147,7 +150,7 @@ def test_a_chunk_is_played_from_its_step_on_and_bad_ones_are_counted(graph: List
 
     graph.wait(played, "the chunk's last point")
     by_stamp = {conversions.stamp_ns(m.header.stamp): m for m in graph.heard["executed_action"]}
-    for i in (12, 19):  # point i is sent on the last tick of step(key) + i
+    for i in (12, 16):  # point i is sent on the last tick of step(key) + i
         sent = positions(by_stamp[key + i * STEP_NS + STEP_NS - TICK_NS])
         assert np.abs(sent - ramp[i]).max() < 1e-6
     wrong = ramp.copy()
@@ -168,6 +171,17 @@ def test_a_chunk_is_played_from_its_step_on_and_bad_ones_are_counted(graph: List
     assert np.isfinite(positions(graph.heard["joint_states"][-1])).all()
     graph.trigger("stop")
     graph.node.destroy_publisher(chunks)
+
+
+def test_the_loop_has_priority_where_it_may_and_the_cameras_never(
+    graph: Listener, robot: NodeProcess
+) -> None:
+    permitted = subprocess.run([sys.executable, "-c", TRY_REALTIME]).returncode == 0
+    wanted = os.SCHED_FIFO if permitted else os.SCHED_OTHER
+    assert os.sched_getscheduler(robot.pid) == wanted
+    assert graph.wait(lambda: graph.diagnostics("robot_node"), "diagnostics")["realtime"] == str(permitted)
+    (camera,) = robot.children()
+    assert os.sched_getscheduler(camera) == os.SCHED_OTHER
 
 
 def test_a_dead_camera_process_is_said_and_replaced_while_the_loop_goes_on(

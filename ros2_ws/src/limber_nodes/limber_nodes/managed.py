@@ -66,6 +66,11 @@ class ManagedNode(LifecycleNode):
         if self._state_machine.current_state[1] in ("unconfigured", "inactive", "active"):
             self.trigger_shutdown()
 
+    def destroy_node(self) -> None:
+        """rclpy's own leaves the state machine, and with it a DDS participant that crashes the exit."""
+        super().destroy_node()
+        self._state_machine.destroy_when_not_in_use()
+
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         result = self._attempt(self.part.configure)
         self._configured = result is OK

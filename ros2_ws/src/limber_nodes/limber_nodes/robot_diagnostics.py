@@ -1,5 +1,6 @@
 """What robot_node tells about its health, once a second."""
 
+import os
 from collections.abc import Mapping
 
 from rclpy.node import Node
@@ -42,6 +43,7 @@ class RobotDiagnostics:
             "source": loop.source.value,
             "epoch": loop.epoch,
             "ticks": loop.tick_count,
+            "realtime": os.sched_getscheduler(0) == os.SCHED_FIFO,  # of the thread that asked for it
             **self._meter.figures(),
             **{name: value for name, value in vars(loop.counters).items() if name != "refused"},
             "refused": sum(dict(loop.counters.refused).values()),

@@ -14,6 +14,7 @@ from std_msgs.msg import String
 
 from hardware.control.clock import Clock, MonotonicClock, PhysicsClock
 from hardware.control.loop import ControlLoop, Mode
+from hardware.control.priority import ask_for_realtime
 from hardware.control_socket import ControlSocketServer, default_path
 from hardware.errors import HardwareError
 from hardware.robot import Simulated
@@ -45,6 +46,9 @@ class RobotNode:
         self.feed: CameraFeed | None = None
         self.socket: ControlSocketServer | None = None
         self.thread: threading.Thread | None = None
+        # Without a bound on speed the loop never sleeps, and would starve the rest of the machine.
+        paced = self.settings.driver != "sim" or math.isfinite(self.settings.speed)
+        self.realtime = self.settings.realtime and paced and ask_for_realtime()
         self.robot = make_robot(self.spec, self.settings)
         self.robot.connect()
         self.world = self.robot if isinstance(self.robot, Simulated) else None

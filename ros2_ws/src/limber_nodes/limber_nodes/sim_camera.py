@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
 
 os.environ.setdefault("LP_NUM_THREADS", "1")  # the software renderer's threads would fight the loop's
 
@@ -19,6 +18,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from hardware.control.priority import be_ordinary
 from hardware.errors import LimberError
 from hardware.spec import CameraSpec, spec_from_dict
 from limber_nodes import conversions, qos
@@ -54,13 +54,12 @@ class CameraPublisher:
             self._raw.publish(conversions.image_msg(stamp_ns, frame, image))
 
 
-def serve(connection: socket.socket, make_node: Callable[[], Node]) -> None:
+def serve(connection: socket.socket, node: Node) -> None:
     """Publish every snapshot that comes, in order, until the other end hangs up."""
     start = json.loads(connection.recv(1 << 20))
     spec = spec_from_dict(start["spec"])
     model = build_scene(spec, load_task(start["task"]) if start["task"] else None)
     renderer = CameraRenderer(model, spec.cameras)
-    node = make_node()
     publishers = [
         CameraPublisher(node, c, np.deg2rad(model.camera(c.name).fovy[0]), start["jpeg_quality"])
         for c in spec.cameras
@@ -80,7 +79,6 @@ def serve(connection: socket.socket, make_node: Callable[[], Node]) -> None:
         done[1] = stamp_ns
         connection.send(done.tobytes())
     renderer.close()
-    node.destroy_node()
 
 
 def _any_state(model: object) -> np.ndarray:
@@ -95,16 +93,19 @@ def main() -> None:
     # Ctrl-C and a launcher's SIGTERM reach every process; this one ends when robot_node has.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    be_ordinary()  # robot_node may have real-time priority, which is not for rendering
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     connection = socket.socket(fileno=os.dup(0))
+    node = Node("robot_cameras", enable_rosout=False)
     try:
-        serve(connection, lambda: Node("robot_cameras", enable_rosout=False))
+        serve(connection, node)
     except LimberError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except (BrokenPipeError, ConnectionResetError):  # robot_node was killed
         pass
     finally:
+        node.destroy_node()
         rclpy.try_shutdown()
 
 

@@ -48,11 +48,11 @@ def run_node(make: Callable[[], Node]) -> None:
         signal.signal(number, lambda *_: finish(0))
     # rclpy's own handlers would end the context before the arm is stopped.
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    executor = SingleThreadedExecutor()
     node = None
     try:
         node = make()
         node.start()  # type: ignore[attr-defined]
-        executor = SingleThreadedExecutor()
         executor.add_node(node)
         while finish.code is None and node.finish.code is None:  # type: ignore[attr-defined]
             executor.spin_once(timeout_sec=POLL_S)
@@ -64,5 +64,6 @@ def run_node(make: Callable[[], Node]) -> None:
         if node is not None:
             node.close()  # type: ignore[attr-defined]
             node.destroy_node()
+        executor.shutdown()  # it keeps the node's DDS participant, which would crash the exit
         rclpy.try_shutdown()
     sys.exit(finish.code)

@@ -63,6 +63,13 @@ class Drive:
         """The task's objects as they were at `stamp_ns`."""
         self._objects, self._objects_stamp = objects, stamp_ns
 
+    def sees(self, key_ns: int) -> bool:
+        """Whether the operator knows the objects as they are in the step that begins at `key_ns`.
+
+        A scripted one that runs ahead of them would take a gripped cube for one left behind.
+        """
+        return self._operator.is_person or self._objects_stamp >= key_ns
+
     def step(self, state: Vector, key_ns: int) -> Command | None:
         """The command for the step that begins at `key_ns` with the joints at `state` (n,); None: let go."""
         if self._begin is None:
@@ -80,4 +87,6 @@ class Drive:
         if not self.driving:
             return None
         self.steps += 1
-        return self._operator.act(state, self._objects, (key_ns - self._begin) / NS)
+        command = self._operator.act(state, self._objects, (key_ns - self._begin) / NS)
+        # Nobody waits for the first answer yet: it may be late, and a late correction is refused.
+        return Command(command.goal) if command and key_ns == self._begin else command
