@@ -8,7 +8,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,14 @@ class NodeProcess:
         tasks = Path(f"/proc/{self.pid}/task").glob("*/children")
         return [int(pid) for task in tasks for pid in task.read_text().split()]
 
+    def close(self) -> None:
+        """Let it end, if it still runs: what is killed leaves shared memory and a ghost on the graph."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.communicate(timeout=PATIENCE_S)
+        self.kill()
+
     def kill(self) -> None:
         """At once, if it still runs."""
         if self._process.poll() is None:
@@ -79,7 +87,7 @@ def node_process(module: str, *arguments: str, **parameters: object) -> Iterator
     try:
         yield process
     finally:
-        process.kill()
+        process.close()
 
 
 class Listener:
