@@ -43,9 +43,8 @@ class WorldState:
 class ControlSocketServer:
     """Serves a `Simulated` world in a thread of its own until `close`.
 
-    `run` executes a function in the thread that owns the world and gives its result
-    (`lambda f: f()` where there is only one thread); `reset`, called in any
-        thread, does what a reset needs beside the world's own.
+    `run` calls a function while nobody steps the world and gives its result (`lambda f: f()`
+    where there is only one thread); `reset` does what a reset needs beside the world's own.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from hardware.control.loop import ControlLoop
 from limber_nodes import conversions, qos
 from limber_nodes.teleop_gate import TeleopGate
 
-ANSWER_S = 1.0  # the loop empties its inbox every tick; a longer silence means that it does not run
+ANSWER_S = 5.0  # a tick at most, beside what holds simulated time back; a longer silence: it does not run
 
 
 class RobotInputs:

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from limber_description import DescriptionError, robot_description
 from std_msgs.msg import String
@@ -28,6 +27,7 @@ from limber_nodes.robot_diagnostics import RobotDiagnostics
 from limber_nodes.robot_inputs import ANSWER_S, RobotInputs
 from limber_nodes.robot_publisher import RobotPublisher
 from limber_nodes.robots import RobotSettings, make_robot, robot_spec
+from limber_nodes.shared_world import SharedWorld
 from limber_nodes.spin import run_node
 from limber_nodes.teleop_gate import TeleopGate
 
@@ -51,7 +51,7 @@ class RobotNode:
         self.realtime = self.settings.realtime and paced and ask_for_realtime()
         self.robot = make_robot(self.spec, self.settings)
         self.robot.connect()
-        self.world = self.robot if isinstance(self.robot, Simulated) else None
+        self.world = SharedWorld(self.robot) if isinstance(self.robot, Simulated) else None
         speed = self.settings.speed if self.world else 1.0
         clock: Clock = PhysicsClock(self.world, speed) if self.world else MonotonicClock()
         self.loop = ControlLoop(
@@ -138,30 +138,20 @@ class RobotNode:
         self.loop.observers.append(self.gate.observe)
         clock.add_gate(self.gate.gate)
         path = self.settings.control_socket or default_path(self.node.get_namespace())
-        self.socket = ControlSocketServer(Path(path), self.world, self._in_loop, self._reset)
+        self.socket = ControlSocketServer(Path(path), self.world, self.world.still, self._reset)
 
     def _reset(self, seed: int) -> str:
         instructions: list[str] = []
         self.gate.release()
-        self._in_loop(lambda: self.loop.reset_world(lambda: instructions.append(self.world.reset(seed))))
-        return instructions[0]
 
-    def _in_loop(self, function: Callable[[], Any]) -> Any:
-        """Run `function` in the control thread, which owns the world, and give its result."""
-        results: list[Any] = []
-        errors: list[Exception] = []
+        def place() -> None:
+            instructions.append(self.world.reset(seed))
 
-        def attempt() -> None:
-            try:
-                results.append(function())
-            except Exception as error:  # the asker's, not the loop's
-                errors.append(error)
-
-        if not self.loop.call(attempt).wait(ANSWER_S):
+        if not self.loop.call(lambda: self.loop.reset_world(place)).wait(ANSWER_S):
             raise HardwareError("the control loop does not run")
-        if errors:
-            raise errors[0]
-        return results[0]
+        if not instructions:
+            raise HardwareError(self.loop.fault)
+        return instructions[0]
 
 
 def main() -> None:

@@ -62,7 +62,7 @@ class TaskNode:
         self.instruction = node.create_publisher(String, "task/instruction", qos.LATCHED)
         if self.parameters.values.instruction:
             self.instruction.publish(String(data=self.parameters.values.instruction))
-        node.create_subscription(JointTrajectory, "planned_action", self._on_step, qos.SENSOR_IN, raw=True)
+        node.create_subscription(JointTrajectory, "planned_action", self._on_step, qos.EVENTS, raw=True)
         node.create_service(Trigger, "task/reset", self._on_reset)
         node.create_service(SetBool, "task/label", self._on_label)
 

@@ -55,12 +55,13 @@ class TeleopNode:
     def configure(self) -> None:
         node = self.node
         self.drive = Drive(self.operator, math.inf if self.operator.is_person else self.settings.timeout_s)
+        self.key: int | None = None  # the step that is not answered yet
         self.states = OnDemand(node, JointState, "joint_states")
         self.command = node.create_publisher(JointState, "teleop/joint_command", qos.COMMAND)
         self.correction = node.create_publisher(JointTrajectory, "action_correction", qos.EVENTS)
         self.subscriptions = [
             node.create_subscription(JointTrajectory, "planned_action", self._on_step, qos.COMMAND, raw=True),
-            node.create_subscription(MarkerArray, "task/objects", self._on_objects, qos.SENSOR_IN),
+            node.create_subscription(MarkerArray, "task/objects", self._on_objects, qos.EVENTS),
             node.create_subscription(Bool, "task/success", self._on_success, qos.EVENTS),
         ]
         plan = Plan(
@@ -99,14 +100,22 @@ class TeleopNode:
         if message.markers:
             stamp = conversions.stamp_ns(message.markers[0].header.stamp)
             self.drive.see(conversions.object_poses(message), stamp)
+            self._answer()
 
     def _on_success(self, message: Bool) -> None:
         self.drive.success = message.data
 
     def _on_step(self, planned: bytes) -> None:
-        """A step has begun: answer it."""
-        key = conversions.raw_stamp_ns(planned)
-        state = self._state_of(key) if self.drive.driving else None
+        self.key = conversions.raw_stamp_ns(planned)
+        self._answer()
+
+    def _answer(self) -> None:
+        """Answer the step that began, once all that the answer rests on is there."""
+        key = self.key
+        if key is None or not self.drive.driving or not self.drive.sees(key):
+            return
+        self.key = None
+        state = self._state_of(key)
         if state is None:
             return
         message = deserialize_message(state, JointState)
