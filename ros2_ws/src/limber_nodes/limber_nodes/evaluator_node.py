@@ -45,6 +45,7 @@ class EvaluatorSettings:
     report: str = param(
         "runs/evaluation", "folder for report.html and report.json, or the page's own name ending in .html"
     )
+    record: bool = param(False, "call the recorder's services around each episode")
     overwrite: bool = param(False, "replace an existing report")
     stages: str = param("", "JSON file of stage name -> seconds, shown in the report")
     successes_shown: int = param(3, "films of successes in the report", low=0, high=100)
@@ -66,7 +67,7 @@ class EvaluatorNode:
             if file.exists() and not s.overwrite:
                 raise ParameterError(f"parameter 'report': {file} exists; name another or set overwrite")
         self.streams = EvaluationStreams(node, self.spec)
-        plan = Plan(episodes=s.episodes, first_seed=s.first_seed, record=False, attempts=s.episodes)
+        plan = Plan(s.episodes, s.first_seed, s.record, attempts=s.episodes, keep_failures=True)
         self.session = Session(node, plan, self._episode, lambda line: None)
         self.verdicts = node.create_publisher(String, "evaluation/verdict", qos.EVENTS)
         self.thread = threading.Thread(target=self._run, name="evaluation", daemon=True)

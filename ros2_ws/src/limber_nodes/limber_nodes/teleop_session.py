@@ -34,6 +34,7 @@ class Plan:
     first_seed: int
     record: bool
     attempts: int
+    keep_failures: bool = False  # labelled as such; an export drops them unless told otherwise
     at_least: int = 1
     seconds: float = float("inf")
 
@@ -115,7 +116,7 @@ class Session:
         outcome = self._drive(seed, answer["stamp_ns"])
         success = outcome is Outcome.SUCCESS
         if self._plan.record:
-            self.call("episode/save" if success else "episode/discard")
+            self.call("episode/save" if success or self._plan.keep_failures else "episode/discard")
         self.saved += success
         self.discarded += not success
         return outcome
