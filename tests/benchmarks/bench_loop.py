@@ -15,9 +15,10 @@ at any time of the run, when the loop raised, or when the arm did not hold still
 
 # ruff: noqa: E402 (paths and environment come before what depends on them)
 import argparse
-import multiprocessing
+import json
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -43,13 +44,13 @@ from support.checkpoints import untrained_checkpoint
 from support.ros_process import Listener, NodeProcess, listener, node_process
 from trajectory_msgs.msg import JointTrajectory
 
-from hardware.control.priority import ask_for_realtime
 from hardware.spec import RobotSpec, load_spec
 
 PERIOD_ERROR_LIMIT_MS = 2.0
 INFERENCE_LIMIT_MS = 50.0
 HALT_S = 1.5  # longer than a chunk of 16 steps at 20 Hz lasts
 SETTLE_S = 5.0
+START_S = 150.0  # importing torch takes 3 s of an idle machine
 
 
 @dataclass
@@ -70,35 +71,13 @@ class Heard:
         self.planned.append(len(message.points))
 
 
-def bare_loop(
-    seconds: float, control_hz: int, realtime: bool, errors: "multiprocessing.Queue[list[float]]"
-) -> None:
-    """Sleep to absolute deadlines at control_hz, nothing else; period errors in ms."""
-    if realtime:
-        ask_for_realtime()
-    period, last, found = 1.0 / control_hz, None, []
-    due = time.monotonic()
-    end = due + seconds
-    while due < end:
-        now = time.monotonic()
-        if last is not None:
-            found.append(abs(now - last - period) * 1e3)
-        last = now
-        due = max(due + period, now)
-        time.sleep(max(0.0, due - time.monotonic()))
-    errors.put(found)
-
-
 def measure_bare_loop(seconds: float, control_hz: int, realtime: bool = False) -> Callable[[], list[float]]:
-    """Start `bare_loop` in a process of its own; the result waits for its end."""
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    process = context.Process(target=bare_loop, args=(seconds, control_hz, realtime, queue))
-    process.start()
+    """Start a bare loop in a process of its own; the result waits for its end and gives its errors in ms."""
+    command = [sys.executable, str(TESTS / "benchmarks/bare_loop.py"), str(seconds), str(control_hz)]
+    process = subprocess.Popen([*command, str(realtime)], stdout=subprocess.PIPE, text=True)
 
     def wait() -> list[float]:
-        errors = queue.get(timeout=seconds + 60)
-        process.join()
+        errors: list[float] = json.loads(process.communicate(timeout=seconds + 60)[0])
         return errors
 
     return wait
@@ -147,6 +126,7 @@ def run(seconds: float, checkpoint: Path) -> tuple[dict[str, Any], dict[str, Any
         robot = stack.enter_context(node_process("robot_node"))
         stack.enter_context(node_process("task_node"))
         policy = stack.enter_context(node_process("policy_node", checkpoint=checkpoint))
+        ear.wait(lambda: ear.diagnostics("policy_node"), "the policy", START_S)
         for verb in ("arm", "task/reset", "arm"):
             ear.trigger(verb)
         ear.wait(lambda: heard.planned and heard.planned[-1] > 0, "the policy's first chunk")
@@ -178,6 +158,7 @@ def run(seconds: float, checkpoint: Path) -> tuple[dict[str, Any], dict[str, Any
         "dry_runs": int(after["dry_steps"]) - int(before["dry_steps"]) - 1,  # one of them was forced
         "late_ticks": int((errors > 1e3 / spec.control_hz).sum()),
         "frames_lost": int(after["frames_lost"]),
+        "camera_wait_s": float(after["camera_wait_s"]) - float(before["camera_wait_s"]),
         "ticks": len(errors),
         "seconds": seconds,
     }
@@ -244,6 +225,9 @@ def main() -> None:
             row("unhandled overruns", str(f["unhandled_overruns"]), "0", f["unhandled_overruns"] == 0),
             row("dry runs (one more was forced)", str(f["dry_runs"]), "", None),
             row("ticks a period late", f"{f['late_ticks']} of {f['ticks']}", "", None),
+            row(
+                "time stood still for cameras", f"{f['camera_wait_s']:.1f} s", "0 s when not overloaded", None
+            ),
             row(
                 "inference p50",
                 f"{f['inference_p50_ms']:.1f} ms",
