@@ -42,7 +42,7 @@ def stamps(messages: list) -> np.ndarray:
 
 def test_the_expert_answers_every_step_and_ends_when_its_episodes_are_done(graph: Listener) -> None:
     with node_process("teleop_node", episodes=2, first_seed=40, record="false") as teleop:
-        code, output = teleop.wait()
+        code, output = teleop.wait(timeout_s=120)
     assert code == 0, output
     assert "episode 1/2 seed 4" in output
     assert "episode 2/2 seed 4" in output

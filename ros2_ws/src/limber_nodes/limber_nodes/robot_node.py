@@ -46,8 +46,8 @@ class RobotNode:
         self.feed: CameraFeed | None = None
         self.socket: ControlSocketServer | None = None
         self.thread: threading.Thread | None = None
-        # Without a bound on speed the loop never sleeps, and would starve the rest of the machine.
-        paced = self.settings.driver != "sim" or math.isfinite(self.settings.speed)
+        # Faster than real time the loop may never sleep, and would starve the rest of the machine.
+        paced = self.settings.driver != "sim" or self.settings.speed <= 1.0
         self.realtime = self.settings.realtime and paced and ask_for_realtime()
         self.robot = make_robot(self.spec, self.settings)
         self.robot.connect()

@@ -21,7 +21,7 @@ class RobotSettings:
     height: int = param(0, "picture height in px; 0: as the spec says", low=0, high=4096)
     jpeg_quality: int = param(95, "JPEG quality of the compressed pictures", low=1, high=100)
     speed: float = param(1.0, "upper bound on simulated seconds per second; inf: no bound", low=0.01)
-    realtime: bool = param(True, "run before other processes where the system permits it (SCHED_FIFO)")
+    realtime: bool = param(True, "SCHED_FIFO where permitted, up to speed 1")
     control_socket: str = param(
         "", "path of the simulation's control socket; empty: by user, domain, namespace"
     )
