@@ -1,7 +1,7 @@
 """What robot_node says in every tick, from the control thread itself.
 
-Publishing here, after `send_action`, costs the loop a few tenths of its idle time; a queue to
-another thread was measured to cost more, in waiting for the interpreter lock.
+It comes after `send_action`, in time the loop would sleep; another thread would do the same
+work and take the interpreter lock from the loop at moments of its own choosing.
 """
 
 import json
