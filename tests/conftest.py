@@ -26,6 +26,14 @@ settings.load_profile("limber")
 SHARED_DATA = TESTS.parent.parent / "shared" / "data"
 
 
+@pytest.fixture(autouse=True)
+def ordinary_priority() -> Iterator[None]:
+    """Undo what SVT-AV1 does: run by root, it gives the thread that encodes real-time priority 99,
+    which every process that is started later would inherit."""
+    yield
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 3 MB."""
