@@ -136,7 +136,8 @@ class EvaluatorNode:
         """From the arm being armed, after the reset at `reset_ns`, to a verdict."""
         streams = self.streams
         begun = time.monotonic()
-        while streams.mode_ns <= reset_ns or streams.mode != "armed":
+        # Simulated time stands at the next tick between two ticks: both may have the same stamp.
+        while streams.mode_ns < reset_ns or streams.mode != "armed":
             if time.monotonic() - begun > SILENT_S:
                 raise HardwareError(f"the robot did not say within {SILENT_S:g} s that it is armed")
             self._wait(POLL_S)
