@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from policies.method import CleanPrefix, Net
+from policies.method import CleanPrefix, Net, strata
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,11 @@ class Diffusion:
     samples_per_observation: int = 8
     """Draws of (noise, t) for each encoded observation in a training batch."""
 
-    def loss(self, net: Net, features: Tensor, chunk: Tensor) -> Tensor:
+    def loss(self, net: Net, features: Tensor, chunk: Tensor, generator: Generator) -> Tensor:
         k, steps = self.samples_per_observation, self.num_train_timesteps
         clean = chunk.expand(k, -1, -1, -1)  # (K, B, H, A)
-        noise = torch.randn_like(clean)
-        # One t a draw, from K even strata: less variance, and the net sees K times, not K * B.
-        t = ((torch.arange(k) + torch.rand(k)) / k * steps).long().to(chunk.device)
+        noise = torch.randn(clean.shape, generator=generator, device=chunk.device)
+        t = (strata(k, generator) * steps).long()
         noisy = _scheduler("DDPMScheduler", steps).add_noise(clean, noise, t)
         tau = (1 - t / steps).view(k, 1, 1).expand(-1, -1, chunk.shape[1])  # (K, 1, H)
         return (net(noisy, tau, features) - noise).square().mean()

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from policies.method import CleanPrefix, Net
+from policies.method import CleanPrefix, Net, strata
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,17 @@ class Flow:
     max_prefix: int = 0
     """Largest number of points conditioned on in training; 0 trains without a prefix."""
 
-    def loss(self, net: Net, features: Tensor, chunk: Tensor) -> Tensor:
+    def loss(self, net: Net, features: Tensor, chunk: Tensor, generator: Generator) -> Tensor:
         k, (batch, horizon, _) = self.samples_per_observation, chunk.shape
         x1 = chunk.expand(k, -1, -1, -1)  # (K, B, H, A)
-        x0 = torch.randn_like(x1)
-        # One tau a draw, from K even strata: less variance, and the net sees K times, not K * B.
-        tau = (torch.arange(k, device=chunk.device) + torch.rand(k, device=chunk.device)) / k
-        tau = tau.view(k, 1, 1).expand(-1, -1, horizon)  # (K, 1, H)
+        x0 = torch.randn(x1.shape, generator=generator, device=chunk.device)
+        tau = strata(k, generator).view(k, 1, 1).expand(-1, -1, horizon)  # (K, 1, H)
         if self.max_prefix == 0:
             t = tau.unsqueeze(-1)
             return (net((1 - t) * x0 + t * x1, tau, features) - (x1 - x0)).square().mean()
-        length = torch.randint(0, self.max_prefix + 1, (k, batch, 1), device=chunk.device)
-        clean = torch.arange(horizon, device=chunk.device) < length  # (K, B, H)
+        device = chunk.device
+        length = torch.randint(0, self.max_prefix + 1, (k, batch, 1), generator=generator, device=device)
+        clean = torch.arange(horizon, device=device) < length  # (K, B, H)
         tau = tau.expand(-1, batch, -1).masked_fill(clean, 1.0)
         t = tau.unsqueeze(-1)
         error = net((1 - t) * x0 + t * x1, tau, features) - (x1 - x0)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from torch import Tensor
+import torch
+from torch import Generator, Tensor
 
 # (x (..., B, H, A), tau (..., B or 1, H), features (B, D)) -> (..., B, H, A): several draws an observation
 Net = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -25,8 +26,12 @@ class Method(Protocol):
     that a policy's randomness has one source on every device.
     """
 
-    def loss(self, net: Net, features: Tensor, chunk: Tensor) -> Tensor:
-        """A scalar to minimise, for features (B, D) and the demonstrated chunk (B, H, A)."""
+    def loss(self, net: Net, features: Tensor, chunk: Tensor, generator: Generator) -> Tensor:
+        """A scalar to minimise, for features (B, D) and the demonstrated chunk (B, H, A).
+
+        All noise is drawn from `generator`, on the device of the chunk: losses are computed in
+        several threads at once, which torch's global generator would make depend on their order.
+        """
 
     def sample(
         self,
@@ -37,3 +42,12 @@ class Method(Protocol):
         knobs: Mapping[str, float],
     ) -> Tensor:
         """A chunk (B, H, A) from `noise` (B, H, A); a prefix is kept as its first points."""
+
+
+def strata(k: int, generator: Generator) -> Tensor:
+    """k times in 0..1, one from each of k even strata, (K,): one a draw for a whole batch.
+
+    Less variance than drawing each, and the net sees k times and not k * B.
+    """
+    jitter = torch.rand(k, generator=generator, device=generator.device)
+    return (torch.arange(k, device=generator.device) + jitter) / k

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from policies.contracts import PolicySpec
 from policies.errors import PolicyError
@@ -88,8 +88,9 @@ class ChunkModel(nn.Module):
         out: Tensor = self.encoder(images, self.state_normalizer(state))
         return out
 
-    def loss(self, images: Mapping[str, Tensor], state: Tensor, actions: Tensor) -> Tensor:
+    def loss(
+        self, images: Mapping[str, Tensor], state: Tensor, actions: Tensor, generator: Generator
+    ) -> Tensor:
         """The method's loss for demonstrated actions (B, H, A) in rad."""
-        return self.config.method.loss(
-            self.net, self.features(images, state), self.action_normalizer(actions)
-        )
+        features = self.features(images, state)
+        return self.config.method.loss(self.net, features, self.action_normalizer(actions), generator)

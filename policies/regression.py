@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from policies.method import CleanPrefix, Net
 
@@ -16,7 +16,7 @@ from policies.method import CleanPrefix, Net
 class Regression:
     """L1 regression (as in ACT, arXiv 2304.13705, which found L1 better than L2 for chunks)."""
 
-    def loss(self, net: Net, features: Tensor, chunk: Tensor) -> Tensor:
+    def loss(self, net: Net, features: Tensor, chunk: Tensor, generator: Generator) -> Tensor:
         return (self._predict(net, features, chunk) - chunk).abs().mean()
 
     def sample(

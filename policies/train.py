@@ -7,13 +7,13 @@ that was interrupted and resumed ends with the same weights as one that was not.
 import json
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hardware.spec import RobotSpec
@@ -28,9 +28,11 @@ from policies.interrupt import interruptible
 from policies.model import ChunkModel, ModelConfig
 from policies.normalization import FeatureStats
 from policies.run_folder import LossPoint, Progress, RunFolder, plot_curve
+from policies.sharding import ShardedGradient
 from policies.train_config import TrainConfig
 
 LOG_EVERY = 20  # steps between two points of the curve
+MAX_SHARDS = 2  # of a batch on a CPU: smaller ones cost more than they gain
 BUDGETS = ("steps", "minutes", "core_minutes", "save_every_s", "threads")  # may change on resuming
 
 
@@ -48,7 +50,8 @@ class Trainer:
         resume: bool = False,
     ) -> None:
         """`out` must be new unless `resume`; raises `PolicyError` for data that does not fit `spec`."""
-        torch.set_num_threads(config.threads)
+        shards = min(config.threads, MAX_SHARDS) if torch.device(config.device).type == "cpu" else 1
+        torch.set_num_threads(max(1, config.threads // shards))
         torch.manual_seed(config.seed)
         self.config, self.spec, self.robot = config, spec, robot
         self.run = RunFolder(out)
@@ -70,6 +73,7 @@ class Trainer:
             weight_decay=config.weight_decay,
             fused=tuple(int(v) for v in torch.__version__.split(".")[:2]) >= (2, 4),
         )
+        self._gradient = ShardedGradient(self.model.parameters(), config.batch_size, shards)
         self.ema = EMA(self.model, config.ema_decay)
         self.step = 0
         self.seconds = 0.0
@@ -128,39 +132,51 @@ class Trainer:
 
     def _step(self) -> float:
         config = self.config
-        torch.manual_seed((config.seed << 32) + self.step)
         rate = config.learning_rate_at(self.step, self.progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss = self._loss(self.sampler.next(), np.random.default_rng([config.seed, self.step]))
-        value = loss.item()
+        batch = self.sampler.next()
+        images = self._crop(batch, np.random.default_rng([config.seed, self.step]))
+
+        def loss_of(shard: int, rows: slice) -> Tensor:
+            return self._loss(batch, images, rows, self._generator(shard))
+
+        value = self._gradient(loss_of)
         if not np.isfinite(value):
             raise TrainingError(f"loss is {value} at step {self.step}; {self._last_good()}")
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_clip)
         self.optimizer.step()
         self.step += 1
         self.ema.update(self.model, self.step)
         return value
 
-    def _loss(self, batch: Batch, rng: np.random.Generator | None) -> Tensor:
-        """Loss of a batch; `rng` draws the crops, None cuts the middle."""
-        device, crop = self.config.device, self.model.config.crop
-        images: dict[str, Tensor] = {}
+    def _generator(self, shard: int) -> torch.Generator:
+        """The noise of this step and shard."""
+        seed = np.random.SeedSequence([self.config.seed, self.step, shard]).generate_state(1, np.uint64)
+        return torch.Generator(self.config.device).manual_seed(int(seed[0] >> 1))
+
+    def _crop(self, batch: Batch, rng: np.random.Generator | None) -> dict[str, NDArray[np.uint8]]:
+        """Pixels of each camera; `rng` draws the crops, None cuts the middle."""
+        crop, images = self.model.config.crop, {}
         for c, name in enumerate(self.spec.camera_names):
             assert batch.images is not None  # there are cameras
             pixels = batch.images[:, :, c]
-            cut = random_crop(pixels, crop, rng) if rng and crop else centre_crop(pixels, crop)
-            images[name] = torch.from_numpy(np.ascontiguousarray(cut)).to(device)
-        with self._autocast():
-            return self.model.loss(
-                images, torch.from_numpy(batch.state).to(device), torch.from_numpy(batch.action).to(device)
-            )
+            images[name] = random_crop(pixels, crop, rng) if rng and crop else centre_crop(pixels, crop)
+        return images
 
-    def _autocast(self) -> AbstractContextManager[Any]:
+    def _loss(
+        self, batch: Batch, images: Mapping[str, NDArray[np.uint8]], rows: slice, generator: torch.Generator
+    ) -> Tensor:
+        """Mean loss of some rows of a batch."""
+
+        def tensor(values: NDArray[Any]) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(values[rows])).to(self.config.device)
+
         kind = torch.device(self.config.device).type
-        return torch.autocast(kind, torch.bfloat16, enabled=self._bf16)
+        # No cache of cast weights: it would be shared by the shards' threads, and each is used once.
+        with torch.autocast(kind, torch.bfloat16, enabled=self._bf16, cache_enabled=False):
+            pixels = {name: tensor(values) for name, values in images.items()}
+            return self.model.loss(pixels, tensor(batch.state), tensor(batch.action), generator)
 
     def held_out_loss(self, n_batches: int = 8) -> float | None:
         """Mean loss of the averaged weights on held-out episodes, always the same batches and noise."""
@@ -168,10 +184,13 @@ class Trainer:
             return None
         current = {name: t.clone() for name, t in self.model.state_dict().items()}
         self.model.load_state_dict(self.ema.weights)
-        torch.manual_seed(0)
         self.held_out.load_state_dict({"seed": 0, "epoch": 0, "batch": 0})
+        generator = torch.Generator(self.config.device).manual_seed(0)
+        losses = []
         with torch.no_grad():
-            losses = [self._loss(self.held_out.next(), None).item() for _ in range(n_batches)]
+            for _ in range(n_batches):
+                batch = self.held_out.next()
+                losses.append(self._loss(batch, self._crop(batch, None), slice(None), generator).item())
         self.model.load_state_dict(current)
         return float(np.mean(losses))
 

@@ -24,7 +24,7 @@ def test_success_timeout_and_fault_are_told_apart(tmp_path: Path) -> None:
         node_process("policy_node", checkpoint=checkpoint),
     ):
         ear.wait(lambda: ear.diagnostics("policy_node"), "the policy", START_S)
-        ear.listen(String, "evaluation/verdict")
+        ear.listen(String, "evaluation/verdict", latched=True)
         ear.listen(String, "control_source", latched=True)
         verdicts = ear.heard["evaluation/verdict"]
 

@@ -118,7 +118,7 @@ class Listener:
 
     def listen(self, kind: type, topic: str, latched: bool = False) -> None:
         """Keep every message of `topic` in `heard[topic]`."""
-        profile = qos.LATCHED if latched else qos.recording()
+        profile = qos.VERDICTS if latched else qos.recording()
         self.node.create_subscription(kind, topic, self.heard[topic].append, profile)
 
     def wait(self, condition: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S) -> Any:

@@ -7,24 +7,18 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from std_msgs.msg import String
-
-from hardware.errors import HardwareError, LimberError
-from limber_nodes import qos
+from hardware.errors import LimberError
+from limber_nodes.evaluation_episodes import EvaluationEpisodes, Terms
 from limber_nodes.evaluation_streams import EvaluationStreams
 from limber_nodes.parameters import ParameterError, Parameters, param
 from limber_nodes.plain import PlainNode
 from limber_nodes.robots import robot_spec
 from limber_nodes.spin import run_node
-from limber_nodes.teleop_session import Outcome, Plan, Session, SessionClosed
-from policies.evaluation.episode_log import EpisodeLog
+from limber_nodes.teleop_session import Plan, SessionClosed
 from policies.evaluation.report import EvaluationReport, write_report
 from policies.evaluation.report_sources import commit, machine, read_curve
 from policies.evaluation.seeds import FINAL_TEST
 
-NS = 1_000_000_000
-POLL_S = 0.005
-SILENT_S = 5.0  # wall time without joint states after which an episode is a fault
 SAMPLES_S = 1.5  # wall time in which the last diagnostics of a policy come: they are published at 1 Hz
 
 
@@ -68,18 +62,15 @@ class EvaluatorNode:
                 raise ParameterError(f"parameter 'report': {file} exists; name another or set overwrite")
         self.streams = EvaluationStreams(node, self.spec)
         plan = Plan(s.episodes, s.first_seed, s.record, attempts=s.episodes, keep_failures=True)
-        self.session = Session(node, plan, self._episode, lambda line: None)
-        self.verdicts = node.create_publisher(String, "evaluation/verdict", qos.EVENTS)
+        terms = Terms(s.timeout_s, s.hold_s, s.successes_shown, s.failures_shown)
+        self.episodes = EvaluationEpisodes(node, self.streams, plan, terms, self.spec.action_hz, self._say)
         self.thread = threading.Thread(target=self._run, name="evaluation", daemon=True)
-        self.ended = threading.Event()
-        self.robot_s = self.wall_s = 0.0
 
     def start(self) -> None:
         self.thread.start()
 
     def close(self) -> None:
-        self.ended.set()
-        self.session.close()
+        self.episodes.close()
         self.thread.join(timeout=5.0)
 
     # -- the evaluation's thread ----------------------------------------------------------------
@@ -87,9 +78,9 @@ class EvaluatorNode:
     def _run(self) -> None:
         begun = time.monotonic()
         try:
-            self._wait_for_policy()
-            self._run_episodes()
-            self._wait(SAMPLES_S)
+            self.episodes.wait_for_policy(self.settings.policy_wait_s)
+            self.episodes.run()
+            self.episodes.wait(SAMPLES_S)
             self.streams.close()  # drawing films needs the interpreter that every message would take
             write_report(
                 self._make_report(time.monotonic() - begun),
@@ -108,97 +99,11 @@ class EvaluatorNode:
             self.node.get_logger().fatal(f"evaluation: {type(error).__name__}: {error}")
             self.node.finish(1)
 
-    def _run_episodes(self) -> None:
-        """Every seed gets a verdict: what the graph's failure kept from running is a fault too."""
-        logs, s = self.streams.logs, self.settings
-        try:
-            self.session.run()
-            self.session.call("stop")
-        except LimberError as error:
-            if not logs:
-                raise
-            for seed in range(s.first_seed + len(logs), s.first_seed + s.episodes):
-                log = EpisodeLog(seed, self.streams.newest_ns, NS // self.spec.action_hz, keep_frames=False)
-                log.end(log.begin_ns, "fault", str(error))
-                logs.append(log)
-
-    def _wait_for_policy(self) -> None:
-        deadline = time.monotonic() + self.settings.policy_wait_s
-        while not self.streams.policy_ready:
-            if time.monotonic() > deadline:
-                raise LimberError(
-                    f"expected a policy_node that is ready within {self.settings.policy_wait_s:g} s, "
-                    + ("it is not" if self.streams.policy else "nobody answers")
-                )
-            self._wait(POLL_S)
-
-    def _episode(self, seed: int, reset_ns: int) -> Outcome:
-        """From the arm being armed, after the reset at `reset_ns`, to a verdict."""
-        streams = self.streams
-        begun = time.monotonic()
-        # Simulated time stands at the next tick between two ticks: both may have the same stamp.
-        while streams.mode_ns < reset_ns or streams.mode != "armed":
-            if time.monotonic() - begun > SILENT_S:
-                raise HardwareError(f"the robot did not say within {SILENT_S:g} s that it is armed")
-            self._wait(POLL_S)
-        log = EpisodeLog(seed, streams.mode_ns, NS // self.spec.action_hz)
-        streams.logs.append(log)
-        begun, begun_ns = time.monotonic(), streams.newest_ns
-        verdict, reason, end_ns = self._judge(log.begin_ns)
-        log.end(end_ns, verdict, reason)
-        if verdict == "timeout" and not log.chunks:
-            log.reason = "no chunk came"
-        self.robot_s += (streams.newest_ns - begun_ns) / NS
-        self.wall_s += time.monotonic() - begun
-        same = [other for other in streams.logs if (other.verdict == "success") == (verdict == "success")]
-        if len(same) > (
-            self.settings.successes_shown if verdict == "success" else self.settings.failures_shown
-        ):
-            log.drop_trace()
-        self._announce(log)
-        return Outcome.SUCCESS if verdict == "success" else Outcome.FAILURE
-
-    def _judge(self, begin_ns: int) -> tuple[str, str, int]:
-        """Verdict, reason and robot time of the end, by stamps: however late this thread looks."""
-        streams, s = self.streams, self.settings
-        limit_ns = begin_ns + int(s.timeout_s * NS)
-        streams.listen_from_ns = begin_ns + int(s.hold_s * NS)  # no sooner can success have been held
-        streams.success_ns = None
-        while True:
-            success_ns = streams.success_ns
-            if success_ns is not None and success_ns <= limit_ns:
-                return "success", "", success_ns
-            if streams.mode != "armed" and streams.mode_ns <= limit_ns:
-                return "fault", f"the robot is {streams.mode}", streams.mode_ns
-            if streams.newest_ns > limit_ns:
-                return "timeout", "", limit_ns
-            if time.monotonic() - streams.newest_wall > SILENT_S:
-                return "fault", f"no joint states for {SILENT_S:g} s", streams.newest_ns
-            self._wait(POLL_S)
-
-    def _announce(self, log: EpisodeLog) -> None:
-        logs = self.streams.logs
-        seconds = ((log.end_ns or 0) - log.begin_ns) / NS
-        successes = sum(other.verdict == "success" for other in logs)
-        verdict = {
-            "index": len(logs),
-            "episodes": self.settings.episodes,
-            "seed": log.seed,
-            "verdict": log.verdict,
-            "seconds": round(seconds, 2),
-            "reason": log.reason,
-        }
-        self.verdicts.publish(String(data=json.dumps(verdict)))
-        reason = f" ({log.reason})" if log.reason else ""
-        self._say(
-            f"episode {len(logs)}/{self.settings.episodes} seed {log.seed}: {log.verdict}{reason} "
-            f"after {seconds:.1f} s; {successes} of {len(logs)}"
-        )
-
     def _make_report(self, elapsed_s: float) -> EvaluationReport:
         s, policy = self.settings, self.streams.policy
         first, last = s.first_seed, s.first_seed + s.episodes - 1
-        pace = self.robot_s / self.wall_s if self.wall_s else math.nan
+        run = self.episodes
+        pace = run.robot_s / run.wall_s if run.wall_s else math.nan
         conditions = {
             "checkpoint": s.checkpoint or "unknown",
             "seeds": f"{first} to {last}",
@@ -227,10 +132,6 @@ class EvaluatorNode:
             machine=machine(),
             commit=commit(),
         )
-
-    def _wait(self, duration_s: float) -> None:
-        if self.ended.wait(duration_s):
-            raise SessionClosed
 
     def _say(self, line: str) -> None:
         self.node.get_logger().info(line)

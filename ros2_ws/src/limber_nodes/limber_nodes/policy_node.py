@@ -3,21 +3,18 @@
 import json
 import math
 from dataclasses import dataclass
-from typing import Any
 
-from sensor_msgs.msg import CompressedImage, Image, JointState
-from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from limber_nodes import conversions, diagnostics, qos
 from limber_nodes.managed import ManagedNode
 from limber_nodes.parameters import Parameters, param
+from limber_nodes.policy_inputs import PolicyInputs
 from limber_nodes.robots import robot_spec
 from limber_nodes.spin import run_node
 from policies.contracts import Array
 from policies.errors import PolicyError
 from policies.runtime.observations import ObservationBuffer
-from policies.runtime.requester import Plan
 from policies.runtime.runner import PolicyRunner
 
 NS = conversions.NS
@@ -70,10 +67,10 @@ class PolicyNode:
             raise PolicyError(f"execution_horizon: expected less than chunk_size {size}, got {horizon}")
         cameras = [c for c in self.spec.cameras if c.name in policy.spec.camera_names]
         decode = conversions.compressed_array if s.compressed else conversions.image_array
-        self.buffer = ObservationBuffer(policy.spec.camera_names, decode=decode)
+        buffer = ObservationBuffer(policy.spec.camera_names, decode=decode)
         self.runner = PolicyRunner(
             policy,
-            self.buffer,
+            buffer,
             horizon,
             self._publish,
             knobs={"num_inference_steps": s.num_inference_steps} if s.num_inference_steps else {},
@@ -81,27 +78,15 @@ class PolicyNode:
             wait_s=s.image_wait_ms / 1e3,
         )
         self.runner.warm_up()
-        self.unchecked = {"joint_states", *policy.spec.camera_names}  # of the live robot
-        self.newest_ns = 0
         self.chunks = self.node.create_publisher(JointTrajectory, "action_chunk", qos.EVENTS)
-        self.subscriptions = [
-            self.node.create_subscription(JointState, "joint_states", self._on_state, qos.SENSOR_IN),
-            self.node.create_subscription(JointTrajectory, "planned_action", self._on_plan, qos.EVENTS),
-            self.node.create_subscription(String, "control_source", self._on_source, qos.LATCHED),
-            self.node.create_subscription(String, "task/instruction", self._on_instruction, qos.LATCHED),
-        ]
-        kind, suffix = (CompressedImage, "/compressed") if s.compressed else (Image, "")
-        for camera in policy.spec.cameras:
-            topic = f"{camera.name}/image_raw{suffix}"
-            take = self._picture_taker(camera.name, (camera.height, camera.width))
-            self.subscriptions.append(self.node.create_subscription(kind, topic, take, qos.SENSOR_IN))
+        self.inputs = PolicyInputs(self.node, self.spec, buffer, self.runner, s.compressed)
 
     def activate(self) -> None:
         self.diagnostics = diagnostics.Diagnostics(
             self.node,
             self._diagnose,
             hardware_id=self.spec.name,
-            stamp=lambda: conversions.time_msg(self.newest_ns),
+            stamp=lambda: conversions.time_msg(self.inputs.newest_ns),
         )
         self.runner.start()
 
@@ -111,55 +96,9 @@ class PolicyNode:
         self.diagnostics.stop()
 
     def cleanup(self) -> None:
-        for subscription in getattr(self, "subscriptions", []):
-            self.node.destroy_subscription(subscription)
-        if hasattr(self, "chunks"):
+        if hasattr(self, "inputs"):
+            self.inputs.close()
             self.node.destroy_publisher(self.chunks)
-
-    # -- from the robot -------------------------------------------------------------------------
-
-    def _on_state(self, message: JointState) -> None:
-        names = self.spec.joint_names
-        if "joint_states" in self.unchecked:
-            if sorted(message.name) != sorted(names):
-                got = " ".join(message.name)
-                raise PolicyError(f"checkpoint is for joints [{' '.join(names)}], the robot sends [{got}]")
-            self.unchecked.discard("joint_states")
-        self.newest_ns = conversions.stamp_ns(message.header.stamp)
-        position = conversions.joint_arrays(message)[0]
-        self.buffer.add_state(self.newest_ns, position[conversions.in_order(message.name, names)])
-
-    def _picture_taker(self, camera: str, size: tuple[int, int]) -> Any:
-        def take(message: Any) -> None:
-            if camera in self.unchecked:
-                got = self.buffer.decode(message).shape[:2]
-                if got != size:
-                    raise PolicyError(
-                        f"checkpoint is for camera {camera!r} at {size[1]}x{size[0]}, "
-                        f"the robot sends {got[1]}x{got[0]}"
-                    )
-                self.unchecked.discard(camera)
-            self.buffer.add_image(camera, conversions.stamp_ns(message.header.stamp), message)
-
-        return take
-
-    def _on_plan(self, message: JointTrajectory) -> None:
-        if self.unchecked:
-            return
-        points = conversions.trajectory_array(message)
-        if len(points):
-            points = points[:, conversions.in_order(message.joint_names, self.spec.joint_names)]
-        self.runner.on_plan(Plan(conversions.stamp_ns(message.header.stamp), points))
-
-    def _on_source(self, message: String) -> None:
-        control = json.loads(message.data)
-        may_act = control["mode"] == "armed" and control["source"] != "person"
-        self.runner.on_control(control["epoch"], may_act, control["stamp_ns"])
-
-    def _on_instruction(self, message: String) -> None:
-        self.runner.task = message.data
-
-    # -- to the robot ---------------------------------------------------------------------------
 
     def _publish(self, stamp_ns: int, chunk: Array) -> None:
         names, dt = self.runner.policy.spec.action_names, self.spec.action_dt
@@ -179,7 +118,7 @@ class PolicyNode:
         }
         last = runner.requester.last_published_ns
         values |= {
-            "chunk_age_ms": math.nan if last is None else (self.newest_ns - last) / 1e6,
+            "chunk_age_ms": math.nan if last is None else (self.inputs.newest_ns - last) / 1e6,
             **vars(counters),
             "discarded": runner.discarded,
             "chunk_size": runner.policy.spec.chunk_size,
@@ -192,8 +131,8 @@ class PolicyNode:
         chunks, delays = runner.take_samples()
         values["chunks"] = json.dumps([[c.stamp_ns, c.latency_ms, c.inference_ms] for c in chunks])
         values["delays"] = json.dumps(delays)
-        if self.unchecked:
-            return diagnostics.WARN, f"waiting for {', '.join(sorted(self.unchecked))}", values
+        if self.inputs.unchecked:
+            return diagnostics.WARN, f"waiting for {', '.join(sorted(self.inputs.unchecked))}", values
         if runner.trouble:
             return diagnostics.WARN, runner.trouble, values
         return diagnostics.OK, "asking" if runner.allowed else "waiting for the arm to be armed", values

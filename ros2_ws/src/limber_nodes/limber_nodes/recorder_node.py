@@ -1,32 +1,18 @@
 """Everything the graph says, episode by episode, into raw logs."""
 
-import json
-import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.clock import Clock, ClockType
-from rclpy.task import Future
 from std_msgs.msg import String
-from std_srvs.srv import Trigger
 
-from hardware.errors import LimberError
 from limber_nodes import diagnostics, qos
 from limber_nodes.managed import ManagedNode
 from limber_nodes.parameters import Parameters, param
+from limber_nodes.recorder_services import RecorderServices
 from limber_nodes.recorder_topics import RecorderTopics
 from limber_nodes.robots import robot_spec
 from limber_nodes.spin import run_node
 from policies.data.recorder import Recorder
-from policies.errors import PolicyError
-
-SENSORS_S = 10.0  # wall time that `episode/start` waits for sensors that were never heard
-CATCH_UP_S = 2.0  # wall time that `episode/save` waits for pictures that are still being made
-POLL_S = 0.01
-SETTLE_S = 0.05  # wall time for a label that is on its way
 
 
 @dataclass(frozen=True)
@@ -51,9 +37,6 @@ class RecorderNode:
         self.node = node
         self.settings = Parameters(node, RecorderSettings).values
         self.spec = robot_spec(self.settings)
-        self.active = False
-        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._one_by_one = MutuallyExclusiveCallbackGroup()
 
     # -- life cycle -------------------------------------------------------------------------
 
@@ -74,90 +57,25 @@ class RecorderNode:
             self.node.get_logger().error(f"not recovered: {line}")
         self.state = self.node.create_publisher(String, "episode", qos.LATCHED)
         self.topics = RecorderTopics(self.node, self.recorder)
-        verbs = {
-            "start": self._start,
-            "save": self._save,
-            "discard": self._discard,
-            "rerecord": self._rerecord,
-        }
-        self.services = [
-            self.node.create_service(
-                Trigger, f"episode/{name}", self._service(verb), callback_group=self._one_by_one
-            )
-            for name, verb in verbs.items()
-        ]
+        self.services = RecorderServices(self.node, self.recorder, self.topics, self._say)
 
     def activate(self) -> None:
-        self.active = True
+        self.services.active = True
         self.diagnostics = diagnostics.Diagnostics(self.node, self._diagnose, hardware_id=self.spec.name)
         self._say()
 
     def deactivate(self) -> None:
-        self.active = False
+        self.services.active = False
         if self.recorder.status.state == "recording":
             self.recorder.save(None, {"ended": "interrupted"})
         self._say()
         self.diagnostics.stop()
 
     def cleanup(self) -> None:
-        for service in self.services:
-            self.node.destroy_service(service)
+        self.services.close()
         self.topics.close()
         self.recorder.close()
         self.node.destroy_publisher(self.state)
-
-    # -- episodes ---------------------------------------------------------------------------
-
-    def _service(self, verb: Callable[[], Awaitable[str]]) -> Callable[[Any, Any], Awaitable[Any]]:
-        async def answer(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-            try:
-                if not self.active:
-                    raise PolicyError("expected the recorder to be active, it is inactive")
-                response.message = await verb()
-                response.success = True
-            except LimberError as error:
-                response.message = str(error)
-                self.node.get_logger().error(str(error))
-            self._say()
-            return response
-
-        return answer
-
-    async def _start(self) -> str:
-        deadline = time.monotonic() + SENSORS_S
-        while self.topics.silent and time.monotonic() < deadline:
-            await self._pause(POLL_S)
-        if self.topics.silent:
-            raise PolicyError(f"expected every sensor before an episode, silent: {self.topics.silent}")
-        self.topics.drain()
-        self.topics.success = None
-        return json.dumps({"index": self.recorder.start(self.topics.task)})
-
-    async def _save(self) -> str:
-        """Messages that were sent before the request belong to the episode, though they come after it."""
-        deadline = time.monotonic() + CATCH_UP_S
-        self.topics.drain()
-        end = self.topics.joint_stamp_ns
-        while not self.topics.has_pictures_of(end) and time.monotonic() < deadline:
-            await self._pause(POLL_S)
-        if not self.topics.success:  # the word of success may have reached the caller first
-            await self._pause(SETTLE_S)
-        self.topics.drain()
-        return str(self.recorder.save(self.topics.success))
-
-    async def _pause(self, duration_s: float) -> None:
-        """Let the executor go on with its messages for a while."""
-        future = Future()
-        timer = self.node.create_timer(duration_s, lambda: future.set_result(None), clock=self._steady)
-        await future
-        self.node.destroy_timer(timer)
-
-    async def _discard(self) -> str:
-        return json.dumps({"index": self.recorder.discard()})
-
-    async def _rerecord(self) -> str:
-        await self._discard()
-        return await self._start()
 
     def _say(self) -> None:
         """Publish the latched state; the recorder's thread calls this too, when a disk is full."""
