@@ -26,6 +26,7 @@ SPEEDS = (1.7, 2.5)  # rad/s of the fastest joint between knots; the spec allows
 EXPERT_STREAM = 1
 ACCELERATION_SHARE = 0.6  # of what the spec allows: the SafetyFilter lets most goals pass as they are
 KNOCK_SHARE = 0.2  # episodes in which the arm is pushed off its way and recovers
+KNOCK_START_S = (0.2, 2.2)  # from the first approach to the release: a push may cost the grasp or the cube
 PAUSE_SHARE = 0.15  # chance of a hesitation at each stage
 MAX_STEP_S = 0.1  # a late call moves the path on by no more than this
 SHIFT = 0.006  # m from the tool's centre to where the cube is taken
@@ -66,7 +67,7 @@ class PickPlaceExpert:
         if rng.random() < KNOCK_SHARE:
             peak = rng.uniform(0.15, 0.3, self._spec.n_joints) * rng.choice([-1.0, 1.0], self._spec.n_joints)
             peak[self._gripper] = 0.0
-            self._knock = Knock(rng.uniform(0.2, 0.5), rng.uniform(0.3, 0.5), peak)
+            self._knock = Knock(rng.uniform(*KNOCK_START_S), rng.uniform(0.3, 0.6), peak)
         self._script = self._play()
 
     @property
