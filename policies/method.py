@@ -29,8 +29,7 @@ class Method(Protocol):
     def loss(self, net: Net, features: Tensor, chunk: Tensor, generator: Generator) -> Tensor:
         """A scalar to minimise, for features (B, D) and the demonstrated chunk (B, H, A).
 
-        All noise is drawn from `generator`, on the device of the chunk: losses are computed in
-        several threads at once, which torch's global generator would make depend on their order.
+        All noise is drawn from `generator`, on the device of the chunk.
         """
 
     def sample(

@@ -28,11 +28,9 @@ from policies.interrupt import interruptible
 from policies.model import ChunkModel, ModelConfig
 from policies.normalization import FeatureStats
 from policies.run_folder import LossPoint, Progress, RunFolder, plot_curve
-from policies.sharding import ShardedGradient
 from policies.train_config import TrainConfig
 
 LOG_EVERY = 20  # steps between two points of the curve
-MAX_SHARDS = 2  # of a batch on a CPU: smaller ones cost more than they gain
 BUDGETS = ("steps", "minutes", "core_minutes", "save_every_s", "threads")  # may change on resuming
 
 
@@ -50,8 +48,7 @@ class Trainer:
         resume: bool = False,
     ) -> None:
         """`out` must be new unless `resume`; raises `PolicyError` for data that does not fit `spec`."""
-        shards = min(config.threads, MAX_SHARDS) if torch.device(config.device).type == "cpu" else 1
-        torch.set_num_threads(max(1, config.threads // shards))
+        torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.config, self.spec, self.robot = config, spec, robot
         self.run = RunFolder(out)
@@ -73,7 +70,6 @@ class Trainer:
             weight_decay=config.weight_decay,
             fused=tuple(int(v) for v in torch.__version__.split(".")[:2]) >= (2, 4),
         )
-        self._gradient = ShardedGradient(self.model.parameters(), config.batch_size, shards)
         self.ema = EMA(self.model, config.ema_decay)
         self.step = 0
         self.seconds = 0.0
@@ -137,22 +133,21 @@ class Trainer:
             group["lr"] = rate
         batch = self.sampler.next()
         images = self._crop(batch, np.random.default_rng([config.seed, self.step]))
-
-        def loss_of(shard: int, rows: slice) -> Tensor:
-            return self._loss(batch, images, rows, self._generator(shard))
-
-        value = self._gradient(loss_of)
+        loss = self._loss(batch, images, self._generator())
+        value = loss.item()
         if not np.isfinite(value):
             raise TrainingError(f"loss is {value} at step {self.step}; {self._last_good()}")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_clip)
         self.optimizer.step()
         self.step += 1
         self.ema.update(self.model, self.step)
         return value
 
-    def _generator(self, shard: int) -> torch.Generator:
-        """The noise of this step and shard."""
-        seed = np.random.SeedSequence([self.config.seed, self.step, shard]).generate_state(1, np.uint64)
+    def _generator(self) -> torch.Generator:
+        """The noise of this step."""
+        seed = np.random.SeedSequence([self.config.seed, self.step]).generate_state(1, np.uint64)
         return torch.Generator(self.config.device).manual_seed(int(seed[0] >> 1))
 
     def _crop(self, batch: Batch, rng: np.random.Generator | None) -> dict[str, NDArray[np.uint8]]:
@@ -161,22 +156,19 @@ class Trainer:
         for c, name in enumerate(self.spec.camera_names):
             assert batch.images is not None  # there are cameras
             pixels = batch.images[:, :, c]
-            images[name] = random_crop(pixels, crop, rng) if rng and crop else centre_crop(pixels, crop)
+            cut = random_crop(pixels, crop, rng) if rng and crop else centre_crop(pixels, crop)
+            images[name] = np.ascontiguousarray(cut)
         return images
 
     def _loss(
-        self, batch: Batch, images: Mapping[str, NDArray[np.uint8]], rows: slice, generator: torch.Generator
+        self, batch: Batch, images: Mapping[str, NDArray[np.uint8]], generator: torch.Generator
     ) -> Tensor:
-        """Mean loss of some rows of a batch."""
-
-        def tensor(values: NDArray[Any]) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(values[rows])).to(self.config.device)
-
-        kind = torch.device(self.config.device).type
-        # No cache of cast weights: it would be shared by the shards' threads, and each is used once.
-        with torch.autocast(kind, torch.bfloat16, enabled=self._bf16, cache_enabled=False):
-            pixels = {name: tensor(values) for name, values in images.items()}
-            return self.model.loss(pixels, tensor(batch.state), tensor(batch.action), generator)
+        """Mean loss of a batch with these crops and this noise."""
+        device = torch.device(self.config.device)
+        pixels = {name: torch.from_numpy(values).to(device) for name, values in images.items()}
+        state, action = torch.from_numpy(batch.state), torch.from_numpy(batch.action)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._bf16):
+            return self.model.loss(pixels, state.to(device), action.to(device), generator)
 
     def held_out_loss(self, n_batches: int = 8) -> float | None:
         """Mean loss of the averaged weights on held-out episodes, always the same batches and noise."""
@@ -190,7 +182,7 @@ class Trainer:
         with torch.no_grad():
             for _ in range(n_batches):
                 batch = self.held_out.next()
-                losses.append(self._loss(batch, self._crop(batch, None), slice(None), generator).item())
+                losses.append(self._loss(batch, self._crop(batch, None), generator).item())
         self.model.load_state_dict(current)
         return float(np.mean(losses))
 

@@ -66,13 +66,20 @@ def run_episode(env: Any, policy: Policy, seed: int, config: RolloutConfig) -> E
     policy.reset()
     observation, info = env.reset(seed=seed)
     window: deque[tuple[Array, dict[str, NDArray[np.uint8]]]] = deque(maxlen=spec.n_obs_steps)
-    arriving: tuple[int, int, Array] | None = None  # (step it arrives, step it was built on, chunk)
+    arriving: deque[tuple[int, int, Array]] = deque()  # (step it arrives, step it was built on, chunk)
     latency_ms: list[float] = []
     dry = 0
+
+    def submit_due(step: int) -> None:
+        while arriving and arriving[0][0] <= step:
+            _, built_on, chunk = arriving.popleft()
+            scheduler.submit(chunk.astype(np.float64), built_on, expected_delay=d)
+
     hold = np.asarray(info.get("sent", observation[STATE]), dtype=np.float64)
     for step in range(1_000_000):
         if (step + spec.n_obs_steps - 1) % s < spec.n_obs_steps or step == 0:  # a step that is looked at
             window.append((np.asarray(observation[STATE], np.float32), pictures.of(observation)))
+        submit_due(step)  # before the next one is asked for, whose prefix it is
         if step % s == 0:
             while len(window) < spec.n_obs_steps:
                 window.appendleft(window[0])
@@ -88,10 +95,8 @@ def run_episode(env: Any, policy: Policy, seed: int, config: RolloutConfig) -> E
                 )
             )
             latency_ms.append((time.perf_counter() - begun) * 1e3)
-            arriving = (step + d, step, chunk)
-        if arriving is not None and arriving[0] == step:
-            scheduler.submit(arriving[2].astype(np.float64), arriving[1], expected_delay=d)
-            arriving = None
+            arriving.append((step + d, step, chunk))
+            submit_due(step)  # one without delay
         point = scheduler.commit(step)
         if point is None:
             dry += 1

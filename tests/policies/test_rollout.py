@@ -62,7 +62,7 @@ class Replay:
         return self._goals[rows]
 
 
-@pytest.mark.parametrize(("s", "d"), [(1, 0), (4, 0), (4, 1), (4, 3)])
+@pytest.mark.parametrize(("s", "d"), [(1, 0), (4, 0), (4, 1), (4, 3), (4, 4)])
 def test_recorded_goals_do_again_what_they_did(env, goals, s, d):
     policy = Replay(goals, s)
     result = run_episode(env, policy, SEED, RolloutConfig(ENV, execution_horizon=s, inference_delay=d))
