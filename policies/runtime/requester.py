@@ -42,7 +42,7 @@ class RequestCounters:
     published: int = 0
     played: int = 0  # a later plan showed the chunk
     unplayed: int = 0  # none did: refused, dropped or superseded
-    skipped: int = 0  # nothing could be asked: an observation was missing
+    skipped: int = 0  # they gave no chunk: an observation was missing, the policy failed, the epoch ended
 
 
 @dataclass
@@ -56,6 +56,7 @@ class _Published:
 class ChunkRequester:
     """One request at a time, a new one once `execution_horizon` steps have passed since the last.
 
+    A request that came to nothing (skipped or not played) is made again on the next step.
     Fed with every plan of the robot; the delay of a chunk is counted from its key to the first
     plan that shows it, in action steps, on the robot's own stamps.
     """
@@ -67,6 +68,7 @@ class ChunkRequester:
     _since_ns: int = 0
     _plan: Plan | None = None
     _last_key_ns: int | None = None
+    _pause_steps: int = 1  # from the last key to the next request
     _in_flight: bool = False
     _published: _Published | None = None
     _delays: deque[int] = field(default_factory=lambda: deque(maxlen=DELAY_MEMORY))
@@ -101,6 +103,7 @@ class ChunkRequester:
             return key, delay
         if self._steps(self._published.at_step_ns, plan.stamp_ns) >= ACKNOWLEDGE_STEPS:
             self._published = None
+            self._pause_steps = 1
             self.counters.unplayed += 1
         return None
 
@@ -111,7 +114,7 @@ class ChunkRequester:
             return None
         if self._last_key_ns is not None:
             passed = self._steps(self._last_key_ns, plan.stamp_ns)
-            if passed < 1 or (passed < self.execution_horizon and len(plan.points)):
+            if passed < 1 or (passed < self._pause_steps and len(plan.points)):
                 return None
         return Request(plan.stamp_ns, plan.points, self.inference_delay)
 
@@ -119,12 +122,14 @@ class ChunkRequester:
         """The request is being worked on."""
         self._in_flight = True
         self._last_key_ns = request.stamp_ns
+        self._pause_steps = self.execution_horizon
         self.counters.requested += 1
 
     def end(self, chunk: NDArray[np.floating[Any]] | None) -> None:
-        """The chunk (H, A) of the request was published; None: there was no observation for it."""
+        """The chunk (H, A) of the request was published; None: there was none, so ask again soon."""
         self._in_flight = False
         if chunk is None:
+            self._pause_steps = 1
             self.counters.skipped += 1
         elif self._plan is not None and self._last_key_ns is not None:
             self.counters.published += 1

@@ -158,6 +158,25 @@ def test_a_refused_chunk_is_asked_for_again() -> None:
     assert requester.due() is not None, "the arm has nothing to play, so ask before the horizon has passed"
 
 
+def test_an_arm_that_still_moves_is_not_left_to_run_dry_by_a_request_that_came_to_nothing() -> None:
+    requester = ChunkRequester(STEP_NS, execution_horizon=8)
+
+    def request_at(step: int) -> bool:
+        requester.on_plan(Plan(step * STEP_NS, np.zeros((16 - step, 1))))
+        request = requester.due()
+        if request is not None:
+            requester.begin(request)
+        return request is not None
+
+    assert request_at(0)
+    requester.end(None)  # an observation was missing
+    assert requester.due() is None, "on the same observation it would only fail again"
+    assert request_at(1)
+    requester.end(np.ones((16, 1)))  # and this chunk is refused: no plan shows it
+    assert [request_at(step) for step in (2, 3, 4)] == [False, True, False]
+    assert (requester.counters.skipped, requester.counters.unplayed) == (1, 1)
+
+
 def test_a_new_epoch_forgets_what_was_asked() -> None:
     requester = ChunkRequester(STEP_NS, execution_horizon=4)
     requester.on_plan(Plan(0, np.zeros((8, 1))))
