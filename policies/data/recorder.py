@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -166,7 +167,10 @@ class Recorder:
             self._cameras[camera].published(count, until_ns)
 
     def save(self, success: bool | None, extra: Mapping[str, str] | None = None) -> Path:
-        """Close the running episode whole and return its file; `success` None: not known."""
+        """Close the running episode whole and return its file; `success` None: not known.
+
+        `PolicyError` when none runs, or when the disk does not take its end.
+        """
         with self._lock:
             return self._close_whole({"ended": "saved", "success": _label(success), **(extra or {})})
 
@@ -181,10 +185,12 @@ class Recorder:
         """End recording; a running episode is kept, marked as interrupted."""
         self._ended.set()
         self._thread.join()
-        with self._lock:
-            if self._writer is not None:
-                self._close_whole({"ended": "interrupted", "success": _label(None)})
-        self.folder.unlock()
+        try:
+            with self._lock:
+                if self._writer is not None:
+                    self._close_whole({"ended": "interrupted", "success": _label(None)})
+        finally:
+            self.folder.unlock()
 
     @property
     def status(self) -> RecorderStatus:
@@ -218,21 +224,21 @@ class Recorder:
         try:
             self._drain(writer)
             writer.flush_if_due()
-        except OSError as error:  # even the space kept aside is gone: what is there is recovered later
-            self._writer = None
-            self._reason = f"episode {self._index} cut short: {error}"
-            self._index += 1
+        except OSError as error:
+            self._cut_short(error)
             return False
         now = time.monotonic()
         if now - self._disk_seen >= DISK_POLL_S or writer.disk_full:
             self._disk_seen = now
             free = self._free()
             if writer.disk_full or free < self._min_free_bytes:
-                self._reason = (
+                reason = (
                     f"disk full: expected {self._min_free_bytes / 1e6:.0f} MB to stay free in "
                     f"{self.folder.path}, {free / 1e6:.0f} MB are; episode {self._index} was closed whole"
                 )
-                self._close_whole({"ended": "disk full", "success": _label(None)})
+                with suppress(PolicyError):  # there the reason says that it was cut short
+                    self._close_whole({"ended": "disk full", "success": _label(None)})
+                    self._reason = reason
                 return False
         return True
 
@@ -243,16 +249,28 @@ class Recorder:
             writer.write(channel, data, log_time, publish_time)
 
     def _close_whole(self, result: Mapping[str, str]) -> Path:
+        """The running episode's file, closed and named; `PolicyError` when the disk does not take it."""
         writer = self._running()
-        self._drain(writer)
-        counts = {f"frames_{name}": str(c.frames) for name, c in self._cameras.items()}
-        counts |= {f"missing_{name}": str(c.missing) for name, c in self._cameras.items()}
-        counts |= {f"lost_{name}": str(c.lost) for name, c in self._cameras.items()}
+        try:
+            self._drain(writer)
+            self._writer = None  # what is put from here on is not counted as recorded
+            counts = {f"frames_{name}": str(c.frames) for name, c in self._cameras.items()}
+            counts |= {f"missing_{name}": str(c.missing) for name, c in self._cameras.items()}
+            counts |= {f"lost_{name}": str(c.lost) for name, c in self._cameras.items()}
+            path = writer.save({**result, **counts, "dropped_messages": str(self._dropped)})
+        except OSError as error:
+            raise self._cut_short(error) from None
         self._rate = max(self._rate, writer.bytes_written / max(1.0, time.monotonic() - self._started))
-        self._writer = None
         self._index += 1
         self._saved += 1
-        return writer.save({**result, **counts, "dropped_messages": str(self._dropped)})
+        return path
+
+    def _cut_short(self, error: OSError) -> PolicyError:
+        """Give the episode up: even the space kept aside is gone. What is there is recovered later."""
+        self._reason = f"episode {self._index} cut short: {error}"
+        self._writer = None
+        self._index += 1
+        return PolicyError(self._reason)
 
     def _running(self) -> RawLogWriter:
         if self._writer is None:

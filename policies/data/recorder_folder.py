@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from hardware.spec import RobotSpec
+from policies.data.raw_log import FULL, DiskFullError
 from policies.data.recovery import recover_folder
 from policies.errors import DatasetError
 
@@ -19,7 +20,7 @@ class RecordingFolder:
     """Opens or makes `path` for the recordings of one robot and locks it.
 
     `DatasetError` when it holds something else, another robot's recordings, another version's,
-    or when another recorder has it open.
+    cannot be written, or when another recorder has it open. `DiskFullError` when there is no room.
     """
 
     def __init__(self, path: Path, spec: RobotSpec) -> None:
@@ -27,18 +28,24 @@ class RecordingFolder:
         if path.exists() and not path.is_dir():
             raise DatasetError(f"expected a folder for recordings, {path} is a file")
         description = path / DESCRIPTION
+        partial = description.with_suffix(".json.partial")  # one that a crash left means nothing
         if description.is_file():
             _check(description, spec)
-        elif path.is_dir() and any(path.iterdir()):
+        elif path.is_dir() and any(p != partial for p in path.iterdir()):
             raise DatasetError(
                 f"expected a new folder or one with {DESCRIPTION}, {path} holds other files; name a new one"
             )
         else:
-            path.mkdir(parents=True, exist_ok=True)
             text = {"format": FORMAT, "version": VERSION, "robot_hash": spec.hash, "robot": spec.to_dict()}
-            partial = description.with_suffix(".json.partial")
-            partial.write_text(json.dumps(text, indent=2) + "\n")
-            partial.replace(description)
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+                partial.write_text(json.dumps(text, indent=2) + "\n")
+                partial.replace(description)
+            except OSError as error:
+                if path.is_dir():
+                    partial.unlink(missing_ok=True)
+                kind = DiskFullError if error.errno in FULL else DatasetError
+                raise kind(f"expected a folder to record into, {path}: {error.strerror}") from None
         self._lock = description.open()
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from policies.data.raw_log import EPISODE, PARTIAL, RESULT, Channel, RawLogWriter
+from policies.data.raw_log import EPISODE, FULL, PARTIAL, RESULT, Channel, DiskFullError, RawLogWriter
 from policies.data.raw_log_reader import read_raw_log
 from policies.errors import DatasetError
 
@@ -13,7 +13,7 @@ def recover(partial: Path) -> Path | None:
     """Copy all whole chunks of `NAME.mcap.partial` to `NAME.recovered.mcap`, and name it last.
 
     The cut file stays as it is. None when not one message survived. Raises `DatasetError` when
-    it is no MCAP file, `PolicyError` when the copy exists or the disk is full.
+    it is no MCAP file, `PolicyError` when the copy exists, `DiskFullError` when there is no room for it.
     """
     log = read_raw_log(partial, allow_cut=True)
     if log.message_count == 0:
@@ -36,8 +36,10 @@ def recover(partial: Path) -> Path | None:
             writer.write(channel, bytes(payload), log_time, publish_time)
         result = log.metadata.get(RESULT, {})
         return writer.save({**result, "ended": result.get("ended", "cut short"), "recovered": "true"})
-    except BaseException:
+    except BaseException as error:
         writer.discard()
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise DiskFullError(f"expected room for a copy of {partial}, the disk is full") from None
         raise
 
 

@@ -1,7 +1,11 @@
 """The recorder: episodes, labels, folders, full disks, and what a stopped one leaves."""
 
+import errno
 import json
+import os
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +14,7 @@ from support.episodes import NS, image_message, joint_message
 
 from hardware.spec import load_spec, spec_from_dict
 from policies.data.frame_count import FrameCount
-from policies.data.raw_log import EPISODE, RESULT, Channel, DiskFullError
+from policies.data.raw_log import EPISODE, RESULT, Channel, DiskFullError, RawLogWriter
 from policies.data.raw_log_reader import read_raw_log
 from policies.data.recorder import Recorder
 from policies.errors import DatasetError, PolicyError
@@ -188,3 +192,37 @@ def test_the_publishers_counter_tells_frames_that_never_came() -> None:
     count.published(3, stamps[2])  # the publisher was restarted: nothing is lost by that
     count.published(4, stamps[3])
     assert count.lost == 2
+
+
+def test_a_disk_that_is_full_at_the_start(small_disk: Path) -> None:
+    filler = small_disk / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    with pytest.raises(DiskFullError, match="No space left") as caught:
+        Recorder(small_disk / "raw", SPEC)
+    assert "\n" not in str(caught.value)
+    assert list((small_disk / "raw").iterdir()) == []
+    filler.unlink()
+    (small_disk / "raw" / "recording.json.partial").touch()  # what a crash there would leave
+    Recorder(small_disk / "raw", SPEC).close()
+
+
+def test_a_disk_that_does_not_take_the_end_of_an_episode(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(writer: RawLogWriter, result: dict[str, str]) -> Path:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(RawLogWriter, "save", no_room)
+    recorder.start("t")
+    with pytest.raises(PolicyError, match="episode 0 cut short"):
+        recorder.save(True)
+    changed = threading.Event()
+    recorder._on_change = changed.set
+    recorder.start("t")
+    recorder._min_free_bytes = 10**18  # as if the disk had filled: the writer's thread closes the episode
+    assert changed.wait(30.0)
+    assert recorder.status.state == "idle"
+    assert recorder.status.reason.startswith("episode 1 cut short")
+    assert recorder._thread.is_alive()
