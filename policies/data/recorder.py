@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -86,7 +86,7 @@ class Recorder:
         self._on_change = on_change
         self._rate = estimated_rate(spec)
         self._queue: deque[Message] = deque()
-        self._queued_bytes = 0
+        self._put_bytes = self._taken_bytes = 0  # two, as a sum that two threads change would drift
         self._latched: dict[str, Message] = {}
         self._cameras = {c.name: FrameCount(c.fps) for c in spec.cameras}
         self._writer: RawLogWriter | None = None
@@ -107,8 +107,8 @@ class Recorder:
             if self._writer is not None:
                 raise PolicyError(f"expected no running episode, episode {self._index} is being recorded")
             self._check_room()
-            self._queue.clear()
-            self._queued_bytes = 0
+            for _ in self._waiting():  # what came too late for the episode before
+                pass
             info = {
                 "task": task,
                 "operator": self._operator,
@@ -147,6 +147,7 @@ class Recorder:
     ) -> None:
         """Record one message if an episode runs; a `latched` one is also repeated in later episodes.
 
+        Always called from the same thread.
         For a picture, `camera` and its `stamp_ns` let lost frames be counted.
         """
         message = (channel, data, log_time_ns, publish_time_ns)
@@ -156,7 +157,7 @@ class Recorder:
         if camera in self._cameras:
             self._cameras[camera].heard(stamp_ns, recorded)
         if recorded:
-            self._queued_bytes += len(data)
+            self._put_bytes += len(data)
             self._queue.append(message)
         elif self._writer is not None:
             self._dropped += 1
@@ -243,10 +244,19 @@ class Recorder:
         return True
 
     def _drain(self, writer: RawLogWriter) -> None:
+        for message in self._waiting():
+            writer.write(*message)
+
+    def _waiting(self) -> Iterator[Message]:
+        """Take what waits now off the queue; under the lock."""
         for _ in range(len(self._queue)):
-            channel, data, log_time, publish_time = self._queue.popleft()
-            self._queued_bytes -= len(data)
-            writer.write(channel, data, log_time, publish_time)
+            message = self._queue.popleft()
+            self._taken_bytes += len(message[1])
+            yield message
+
+    @property
+    def _queued_bytes(self) -> int:
+        return self._put_bytes - self._taken_bytes
 
     def _close_whole(self, result: Mapping[str, str]) -> Path:
         """The running episode's file, closed and named; `PolicyError` when the disk does not take it."""

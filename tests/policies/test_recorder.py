@@ -85,6 +85,25 @@ def test_lost_frames_are_counted(recorder: Recorder) -> None:
     assert (result["frames_front"], result["missing_front"]) == ("57", "3")
 
 
+def test_what_waits_is_counted_right_when_both_threads_count_at_once(recorder: Recorder) -> None:
+    class Untimely(bytes):
+        """While the writer's thread counts it as written, another message comes in."""
+
+        def __len__(self) -> int:
+            if threading.current_thread() is recorder._thread and not came_in:
+                came_in.append(True)
+                put_joints(recorder, 1, 1)
+            return super().__len__()
+
+    came_in: list[bool] = []
+    recorder.start("t")
+    recorder.put(JOINTS, Untimely(joint_message(0, [0.0, 1.0])), NS, 0)
+    while not came_in:
+        time.sleep(0.001)
+    assert len(read_raw_log(recorder.save(True)).topics[JOINTS.topic]) == 2
+    assert recorder._queued_bytes == 0
+
+
 def test_wrong_order_of_commands(recorder: Recorder) -> None:
     with pytest.raises(PolicyError, match="running episode"):
         recorder.save(True)
