@@ -11,6 +11,7 @@ things in the inbox; everything they send may be late, missing or wrong, and has
     correction a step old                       left out, counted
     observation that is old or not finite       decelerate and hold while it lasts, counted
     robot that cannot be read or sent to        stop (latched), tried again every tick, counted
+    arm that does not follow while it parks     stop (latched) where it is
     observer that raises                        counted
 """
 
@@ -114,7 +115,7 @@ class ControlLoop:
         self._inbox.put(self._stop)
 
     def park(self) -> None:
-        """Move slowly to the rest pose, then torque off."""
+        """Move slowly to the rest pose, then torque off; an arm that cannot get there stops and holds."""
         self._inbox.put(self._park)
 
     def release(self) -> None:
@@ -157,7 +158,7 @@ class ControlLoop:
         for action in self._inbox.take():
             self._run_action(action)
         step, phase = divmod(self.tick_count, self.spec.ticks_per_step)
-        base, source, dry = self._choose(now, step, phase)
+        base, source, dry = self._choose(now, observation, step, phase)
         if now - observation.stamp_ns > STALE_PERIODS * self._period_ns:
             self.counters.stale_observations += 1
             base = None
@@ -228,11 +229,13 @@ class ControlLoop:
         self.fault = f"robot: {error}"
         self._stop()
 
-    def _choose(self, now: int, step: int, phase: int) -> tuple[Vector | None, Source, bool]:
+    def _choose(
+        self, now: int, seen: Observation, step: int, phase: int
+    ) -> tuple[Vector | None, Source, bool]:
         """The goal of this tick, whose it is, and whether the policy's plan ran out just now."""
         if self.mode is not Mode.ARMED:
             self.scheduler.skip(step)
-            goal = self._winding_down_goal(now)
+            goal = self._winding_down_goal(now, seen)
             return goal, self._switch(Source.HOLD if goal is None else Source.PARK), False
         if self._person.engaged(now):
             self.scheduler.skip(step)
@@ -249,15 +252,18 @@ class ControlLoop:
         goal = self._policy.goal(phase)
         return goal, self._switch(Source.HOLD if goal is None else Source.POLICY), dry
 
-    def _winding_down_goal(self, now: int) -> Vector | None:
+    def _winding_down_goal(self, now: int, seen: Observation) -> Vector | None:
         """One tick of parking or releasing, and the end of either; None: hold."""
         if self._parking:
-            if not self._parking.arrived(self.safety.position, self.safety.velocity):
-                return self._parking.goal()
-            if isinstance(self.robot, Torque):
-                self.robot.torque_off()
-            self._set_mode(Mode.DISARMED)
-        elif self._releasing and self._releasing.step(now):
+            state = seen.state.astype(np.float64)
+            goal = self._parking.goal(self.safety.position, self.safety.velocity, state, now)
+            if goal is None and self._parking.blocked:
+                self.fault = f"park: {self._parking.blocked}"
+                self._stop()
+            elif goal is None:
+                self._set_mode(Mode.DISARMED)
+            return goal
+        if self._releasing and self._releasing.step(now):
             self._set_mode(Mode.DISARMED)
         return None
 
@@ -271,7 +277,7 @@ class ControlLoop:
 
     def _set_mode(self, mode: Mode) -> None:
         self.mode = mode
-        self._parking = Parking(self.spec, self.safety.position) if mode is Mode.PARKING else None
+        self._parking = Parking(self.robot, self.safety.position) if mode is Mode.PARKING else None
         self._releasing = Releasing(self.robot, self.clock.now_ns()) if mode is Mode.RELEASING else None
 
     def _new_epoch(self) -> None:

@@ -373,6 +373,48 @@ def test_park_moves_slowly_to_rest_then_cuts_the_torque() -> None:
     assert rig.tick().source is Source.HOLD
 
 
+def test_an_arm_that_is_blocked_while_it_parks_keeps_its_torque_and_says_where() -> None:
+    rig = armed()
+    rig.robot.blocked[1] = True
+    before = rig.robot.state[1]
+    rig.loop.park()
+    rig.tick(800)
+    assert rig.loop.mode is Mode.STOPPED
+    assert rig.robot.torque
+    assert rig.loop.fault.startswith("park: shoulder_lift is at ")
+    assert "elbow" not in rig.loop.fault
+    assert rig.sent[-1, 1] == pytest.approx(before), "it is not pressed on"
+    assert_within_limits(rig.sent, LIMITS, SPEC.control_dt)
+    rig.robot.blocked[1] = False
+    rig.loop.park()
+    rig.tick(800)
+    assert rig.loop.mode is Mode.DISARMED
+    np.testing.assert_allclose(rig.robot.state, SPEC.joint_array("rest"), atol=2e-3)
+
+
+def test_a_gripper_that_holds_something_may_park() -> None:
+    rig = armed()
+    rig.robot.blocked[5] = True
+    rig.loop.park()
+    rig.tick(800)
+    assert rig.loop.mode is Mode.DISARMED
+
+
+def test_a_knock_does_not_end_parking_and_the_torque_stays_until_the_arm_is_back() -> None:
+    rig = armed()
+    rig.loop.park()
+    while np.abs(rig.loop.safety.position - SPEC.joint_array("rest")).max() > 0.05:
+        rig.tick()
+    rig.robot.blocked[:] = True
+    rig.robot.state[2] -= 0.3
+    rig.tick(40)
+    assert rig.loop.mode is Mode.PARKING
+    assert rig.robot.torque
+    rig.robot.blocked[:] = False
+    rig.tick(40)
+    assert rig.loop.mode is Mode.DISARMED
+
+
 def test_a_stop_ends_parking() -> None:
     rig = armed()
     rig.loop.park()

@@ -38,6 +38,7 @@ class FakeRobot:
     dead: bool = False  # the bus answers no more
     frozen: bool = False  # readings stand still
     latency_ns: int = 0  # of a reading
+    blocked: NDArray[np.bool_] = field(init=False)  # joints that something holds where they are
     state: NDArray[np.float64] = field(init=False)
     velocity: NDArray[np.float64] = field(init=False)
     _last: Observation | None = None
@@ -45,6 +46,7 @@ class FakeRobot:
     def __post_init__(self) -> None:
         self.state = self.spec.joint_array("rest")
         self.velocity = np.zeros_like(self.state)
+        self.blocked = np.zeros(len(self.state), dtype=np.bool_)
 
     def connect(self) -> None:
         self.connected = True
@@ -76,7 +78,7 @@ class FakeRobot:
         goal = np.clip(goal, self.spec.joint_array("lower"), self.spec.joint_array("upper"))
         self.sent.append(goal)
         if self.torque:
-            step = self.lag * (goal - self.state)
+            step = np.where(self.blocked, 0.0, self.lag * (goal - self.state))
             self.state, self.velocity = self.state + step, step * self.spec.control_hz
         return goal.astype(np.float32)
 

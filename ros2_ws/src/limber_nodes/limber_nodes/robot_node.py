@@ -89,7 +89,10 @@ class RobotNode:
             self._wait_until(lambda: bool((abs(self.loop.safety.velocity) < 1e-3).all()), STOP_S)
             if self.world is None and self.loop.mode is not Mode.DISARMED:
                 self.loop.park()
-                self._wait_until(lambda: self.loop.mode is Mode.DISARMED, self.settings.park_timeout_s)
+                self.loop.call(lambda: None).wait(ANSWER_S)  # in turn, so after the verb
+                self._wait_until(lambda: self.loop.mode is not Mode.PARKING, self.settings.park_timeout_s)
+                if self.loop.mode is not Mode.DISARMED:
+                    self.node.get_logger().error(f"not parked: {self.loop.fault or 'the time is up'}")
         finally:
             self.should_end.set()
             if self.thread:
