@@ -235,7 +235,11 @@ class ControlLoop:
         """The goal of this tick, whose it is, and whether the policy's plan ran out just now."""
         if self.mode is not Mode.ARMED:
             self.scheduler.skip(step)
-            goal = self._winding_down_goal(now, seen)
+            try:
+                goal = self._winding_down_goal(now, seen)
+            except ROBOT_FAULTS as error:
+                goal = None
+                self._on_robot_fault(error)
             return goal, self._switch(Source.HOLD if goal is None else Source.PARK), False
         if self._person.engaged(now):
             self.scheduler.skip(step)

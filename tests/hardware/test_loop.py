@@ -473,6 +473,34 @@ def test_a_dead_bus_stops_the_arm_and_is_tried_again() -> None:
     assert rig.tick().mode is Mode.ARMED
 
 
+def test_a_port_that_fails_at_the_end_of_parking_stops_the_arm_which_may_park_again() -> None:
+    rig = armed()
+    rig.robot.unplugged = True
+    rig.loop.park()
+    rig.tick(800)
+    assert rig.loop.mode is Mode.STOPPED
+    assert rig.loop.fault == "robot: device disconnected"
+    rig.robot.unplugged = False
+    rig.loop.park()
+    rig.tick(10)
+    assert rig.loop.mode is Mode.DISARMED
+    assert not rig.robot.torque
+
+
+def test_a_port_that_fails_while_releasing_is_tried_again_until_the_torque_is_off() -> None:
+    rig = armed()
+    rig.loop.release()
+    rig.tick(90)
+    rig.robot.unplugged = True
+    rig.tick(30)
+    assert rig.loop.mode is Mode.RELEASING
+    assert rig.loop.counters.robot_errors == 30
+    rig.robot.unplugged = False
+    rig.tick()
+    assert rig.loop.mode is Mode.DISARMED
+    assert not rig.robot.torque
+
+
 def test_a_robot_that_never_answered_ends_the_loop() -> None:
     rig = Rig()
     rig.robot.dead = True

@@ -36,6 +36,7 @@ class FakeRobot:
     torque_limit: float = 1.0
     sent: list[NDArray[np.float64]] = field(default_factory=list)
     dead: bool = False  # the bus answers no more
+    unplugged: bool = False  # the port raises where torque is written
     frozen: bool = False  # readings stand still
     latency_ns: int = 0  # of a reading
     blocked: NDArray[np.bool_] = field(init=False)  # joints that something holds where they are
@@ -52,8 +53,7 @@ class FakeRobot:
         self.connected = True
 
     def disconnect(self) -> None:
-        self.connected = False
-        self.torque_off()
+        self.connected = self.torque = False
 
     def get_observation(self) -> Observation:
         self._require()
@@ -87,10 +87,16 @@ class FakeRobot:
         self.torque = True
 
     def torque_off(self) -> None:
+        self._require_port()
         self.torque = False
 
     def set_torque_limit(self, fraction: float) -> None:
+        self._require_port()
         self.torque_limit = fraction
+
+    def _require_port(self) -> None:
+        if self.unplugged:
+            raise OSError("device disconnected")
 
     def _require(self) -> None:
         if not self.connected:
