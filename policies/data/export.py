@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hardware.spec import RobotSpec
 from policies.data.episode_streams import Streams, read_streams
 from policies.data.export_report import EpisodeFigures, ExportReport, measure
+from policies.data.images import decode_picture
 from policies.data.layout import ACTION, IMAGES, STATE, robot_features
 from policies.data.lerobot_reader import partial_of
 from policies.data.lerobot_writer import DatasetWriter
@@ -42,7 +43,8 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class Frames:
-    """One episode on the grid: times (K,), state and action (K, n), images {camera: [(H, W, 3)]}."""
+    """One episode on the grid: times (K,), state and action (K, n), and of each camera the number
+    (K,) of the picture that is shown."""
 
     times: NDArray[np.int64]
     state: NDArray[np.float32]
@@ -52,7 +54,7 @@ class Frames:
 
 @dataclass(frozen=True)
 class Episode:
-    """What one log gave: frames with decoded images, or the reason why it is dropped."""
+    """What one log gave: frames with images {camera: K of (H, W, 3)}, or why it is dropped."""
 
     path: Path
     streams: Streams | None
@@ -147,14 +149,10 @@ def _read(path: Path, options: ExportOptions) -> Episode:
     reason = _gap(streams, frames)
     if reason:
         return Episode(path, None, None, {}, None, reason)
-    images = {
-        name: [_decode(camera.pictures[i]) for i in frames.picture_index[name]]
-        for name, camera in streams.cameras.items()
-    }
-    for spec in streams.spec.cameras:
-        shape = images[spec.name][0].shape
-        if shape != (spec.height, spec.width, 3):
-            return Episode(path, None, None, {}, None, f"camera {spec.name!r} gave pictures of shape {shape}")
+    try:
+        images = _images(path, streams, frames)
+    except DatasetError as error:
+        return Episode(path, None, None, {}, None, str(error))
     changes = {name: picture_change(shown) for name, shown in images.items()}
     return Episode(
         path, streams, frames, images, measure(streams, frames.times, frames.picture_index, changes)
@@ -209,15 +207,24 @@ def _gap(streams: Streams, frames: Frames) -> str:
     return ""
 
 
-def _decode(picture: memoryview) -> NDArray[np.uint8]:
-    """A JPEG or PNG to (H, W, 3) RGB."""
-    import cv2
-
-    decoded = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
-    if decoded is None:
-        raise DatasetError(f"expected a JPEG or PNG picture, got {len(picture)} bytes of something else")
-    image: NDArray[np.uint8] = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
-    return image
+def _images(path: Path, streams: Streams, frames: Frames) -> dict[str, list[NDArray[np.uint8]]]:
+    """The pictures {camera: K of (H, W, 3)} of the frames; `DatasetError` for one that is not as the
+    spec says."""
+    images: dict[str, list[NDArray[np.uint8]]] = {}
+    for camera in streams.spec.cameras:
+        pictures = streams.cameras[camera.name].pictures
+        expected = (camera.height, camera.width, 3)
+        shown = images[camera.name] = []
+        for i in frames.picture_index[camera.name]:
+            try:
+                shown.append(decode_picture(pictures[i]))
+            except DatasetError as error:
+                raise DatasetError(f"camera {camera.name!r} in {path}: {error}") from None
+            if shown[-1].shape != expected:
+                raise DatasetError(
+                    f"camera {camera.name!r}: expected pictures of shape {expected}, got {shown[-1].shape}"
+                )
+    return images
 
 
 def _open_writer(out: Path, spec: RobotSpec, options: ExportOptions) -> DatasetWriter:

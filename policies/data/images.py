@@ -31,15 +31,26 @@ def encode_image(image: NDArray[np.uint8]) -> bytes:
     return bytes(png.tobytes())
 
 
+def decode_picture(data: bytes | memoryview) -> NDArray[np.uint8]:
+    """A JPEG or PNG as (H, W, 3) RGB."""
+    import cv2
+
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if len(data) else None
+    if bgr is None:
+        raise DatasetError(f"expected a JPEG or PNG picture, got {len(data)} bytes of something else")
+    rgb: NDArray[np.uint8] = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return rgb
+
+
 def decode_image(cell: Mapping[str, Any], root: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     """A parquet cell {"bytes", "path"} as (H, W, 3) RGB, scaled to `size` = (H, W) if need be."""
     import cv2
 
     data = cell["bytes"] if cell.get("bytes") is not None else (root / str(cell["path"])).read_bytes()
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise DatasetError(f"{root}: expected a PNG or JPEG image, got {len(data)} bytes of something else")
-    if bgr.shape[:2] != size:
-        bgr = cv2.resize(bgr, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    rgb: NDArray[np.uint8] = np.ascontiguousarray(bgr[..., ::-1])
+    try:
+        rgb = decode_picture(data)
+    except DatasetError as error:
+        raise DatasetError(f"{root}: {error}") from None
+    if rgb.shape[:2] != size:
+        rgb = cv2.resize(rgb, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return rgb

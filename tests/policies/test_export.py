@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.episodes import NS, write_episode
+from support import episodes
+from support.episodes import NS, jpeg, write_episode
 
 from hardware.spec import load_spec
 from policies.data.export import ExportOptions, export, find_logs
@@ -104,6 +105,22 @@ def test_lost_frames_are_counted_and_a_long_gap_drops_the_episode(tmp_path: Path
     assert report.missing_frames == 4  # two of each camera
     assert report.episodes["a.mcap"].streams["front"].missing == 2
     assert report.dropped == {"gap in camera 'front'": ["b.mcap"]}
+
+
+def test_an_episode_with_a_damaged_picture_is_dropped_and_the_others_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_episode(tmp_path / "a.mcap", SPEC)
+    pictures = iter(range(1000))
+    monkeypatch.setattr(episodes, "jpeg", lambda picture: jpeg(picture) if next(pictures) != 30 else b"no")
+    write_episode(tmp_path / "b.mcap", SPEC)
+    report = export([tmp_path], tmp_path / "data", WHOLE)
+    assert list(report.episodes) == ["a.mcap"]
+    ((reason, names),) = report.dropped.items()
+    assert reason.startswith(
+        f"camera 'front' in {tmp_path / 'b.mcap'}: expected a JPEG or PNG picture, got 2"
+    )
+    assert names == ["b.mcap"]
 
 
 def test_a_tail_without_pictures_is_cut_off_and_a_long_one_is_a_gap(tmp_path: Path) -> None:
