@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware.control.sources import TELEOP_TIMEOUT_NS
 from hardware.spec import RobotSpec
 from policies.data.episode_streams import Streams, read_streams
 from policies.data.export_report import EpisodeFigures, ExportReport, measure
@@ -23,7 +24,6 @@ from policies.data.staging import Note
 from policies.errors import DatasetError
 
 ACTIONS = ("base", "sent")
-TELEOP_TIMEOUT_NS = 100_000_000  # engaged teleoperation = a command in the last 100 ms
 STILL_RAD = 0.002  # a goal that moves less than this in a step stands still
 KEEP_HEAD_S, KEEP_TAIL_S = 0.1, 0.5  # of standing still; the tail shows the policy that it is done
 MAX_IMAGE_AGE = 3.0  # camera periods; an older picture is a gap, not an observation
