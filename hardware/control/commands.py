@@ -20,33 +20,6 @@ class RefusedError(CommandError):
         self.reason = reason
 
 
-class Inbox:
-    """Actions left by any thread, run in order in the loop's."""
-
-    def __init__(self) -> None:
-        self._actions: deque[Callable[[], None]] = deque()
-
-    def put(self, action: Callable[[], None]) -> None:
-        self._actions.append(action)
-
-    def call(self, action: Callable[[], None]) -> threading.Event:
-        """Leave `action`; the event is set when it has run, or raised."""
-        done = threading.Event()
-
-        def run() -> None:
-            try:
-                action()
-            finally:
-                done.set()
-
-        self._actions.append(run)
-        return done
-
-    def take(self) -> list[Callable[[], None]]:
-        """What was there when asked; what comes meanwhile waits for the next tick."""
-        return [self._actions.popleft() for _ in range(len(self._actions))]
-
-
 class JointOrder:
     """Brings values named in any order into spec order, or refuses them."""
 
@@ -69,3 +42,51 @@ class JointOrder:
         column = {name: i for i, name in enumerate(names)}
         ordered: Array = values[..., [column[name] for name in self._names]]
         return ordered
+
+
+class Inbox:
+    """Actions left by any thread, run in order in the loop's."""
+
+    def __init__(self, joint_names: Sequence[str]) -> None:
+        self._order = JointOrder(joint_names)
+        self._actions: deque[Callable[[], None]] = deque()
+
+    def put(self, action: Callable[[], None]) -> None:
+        self._actions.append(action)
+
+    def offer(
+        self, what: str, names: Sequence[str], values: Array, ndim: int, take: Callable[[Array], None]
+    ) -> bool:
+        """Leave `take` with a copy of `values` in spec order; False: they are not this arm's, so refused."""
+        try:
+            arranged = self._order.arrange(what, names, np.array(values, dtype=np.float64), ndim)
+        except RefusedError as refusal:
+            self.refuse(refusal)
+            return False
+        self._actions.append(lambda: take(arranged))
+        return True
+
+    def refuse(self, refusal: RefusedError) -> None:
+        """Leave a refusal, raised in the loop's thread, where refusals are counted."""
+
+        def run() -> None:
+            raise refusal
+
+        self._actions.append(run)
+
+    def call(self, action: Callable[[], None]) -> threading.Event:
+        """Leave `action`; the event is set when it has run, or raised."""
+        done = threading.Event()
+
+        def run() -> None:
+            try:
+                action()
+            finally:
+                done.set()
+
+        self._actions.append(run)
+        return done
+
+    def take(self) -> list[Callable[[], None]]:
+        """What was there when asked; what comes meanwhile waits for the next tick."""
+        return [self._actions.popleft() for _ in range(len(self._actions))]

@@ -17,12 +17,13 @@ things in the inbox; everything they send may be late, missing or wrong, and has
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardware.control.clock import NS, Clock
-from hardware.control.commands import Inbox, JointOrder, RefusedError
+from hardware.control.commands import Inbox, RefusedError
 from hardware.control.report import LoopCounters, Mode, Source, TickReport
 from hardware.control.scheduler import Verdict
 from hardware.control.sources import Correction, PersonSource, PolicySource
@@ -69,8 +70,7 @@ class ControlLoop:
         self._plan_length = plan_length
         self._period_ns = NS // spec.control_hz
         self._stamps = StampIndex()
-        self._order = JointOrder(spec.joint_names)
-        self._inbox = Inbox()
+        self._inbox = Inbox(spec.joint_names)
         self._policy = PolicySource(spec, min_remaining)
         self.scheduler = self._policy.scheduler
         self._person = PersonSource(spec)
@@ -93,18 +93,24 @@ class ControlLoop:
 
         It is counted as late when it enters more than `expected_delay` steps after its first point.
         """
-        points = np.array(actions, dtype=np.float64)
-        self._inbox.put(lambda: self._take_chunk(names, points, stamp_ns, expected_delay))
+        take = partial(self._take_chunk, stamp_ns, expected_delay)
+        self._inbox.offer("chunk", names, actions, 2, take)
 
-    def offer_teleop(self, names: Sequence[str], goal: NDArray[np.float64]) -> None:
-        """A person's joint goal; engages teleoperation until 100 ms after the last one."""
-        values = np.array(goal, dtype=np.float64)
-        self._inbox.put(lambda: self._take_teleop(names, values))
+    def offer_teleop(self, names: Sequence[str], goal: NDArray[np.float64]) -> bool:
+        """A person's joint goal; engages teleoperation until 100 ms after the last one.
 
-    def offer_correction(self, names: Sequence[str], delta: NDArray[np.float64], stamp_ns: int) -> None:
-        """A bounded delta for the goals of one step; refused when `stamp_ns` is a step old or more."""
-        values = np.array(delta, dtype=np.float64)
-        self._inbox.put(lambda: self._take_correction(names, values, stamp_ns))
+        False: it is none of this arm's, and refused. So with a correction.
+        """
+        take = lambda values: self._person.offer(values, self.clock.now_ns())  # noqa: E731
+        return self._inbox.offer("teleop command", names, goal, 1, take)
+
+    def offer_correction(self, names: Sequence[str], delta: NDArray[np.float64], stamp_ns: int) -> bool:
+        """A bounded delta for the goals of one step; left out when `stamp_ns` is a step old or more."""
+        return self._inbox.offer("correction", names, delta, 1, partial(self._take_correction, stamp_ns))
+
+    def refuse(self, refusal: RefusedError) -> None:
+        """Count what could not be offered."""
+        self._inbox.refuse(refusal)
 
     def arm(self) -> None:
         """Follow goals from now on, starting at the present position."""
@@ -323,10 +329,7 @@ class ControlLoop:
 
     # -- the inbox, taken in the loop's thread --------------------------------------------
 
-    def _take_chunk(
-        self, names: Sequence[str], points: NDArray[np.float64], stamp_ns: int, expected_delay: int | None
-    ) -> None:
-        actions = self._order.arrange("chunk", names, points, ndim=2)
+    def _take_chunk(self, stamp_ns: int, expected_delay: int | None, actions: NDArray[np.float64]) -> None:
         if self.mode is not Mode.ARMED or self.source is Source.PERSON:
             raise RefusedError("chunk: no control", f"mode {self.mode.value}, source {self.source.value}")
         step = self._stamps.step_of(stamp_ns)
@@ -341,10 +344,6 @@ class ControlLoop:
                 "chunk: too late", f"its {len(actions)} points were to be sent from step {step} on"
             )
 
-    def _take_teleop(self, names: Sequence[str], goal: Vector) -> None:
-        self._person.offer(self._order.arrange("teleop command", names, goal, ndim=1), self.clock.now_ns())
-
-    def _take_correction(self, names: Sequence[str], delta: Vector, stamp_ns: int) -> None:
-        values = self._order.arrange("correction", names, delta, ndim=1)
-        fresh = stamp_ns >= self._epoch_ns and self._correction.offer(values, stamp_ns, self.clock.now_ns())
+    def _take_correction(self, stamp_ns: int, delta: Vector) -> None:
+        fresh = stamp_ns >= self._epoch_ns and self._correction.offer(delta, stamp_ns, self.clock.now_ns())
         self.counters.stale_corrections += not fresh

@@ -301,9 +301,10 @@ def test_chunks_are_refused_while_a_person_drives() -> None:
 )
 def test_a_bad_command_does_not_engage(names: tuple[str, ...], goal: np.ndarray, reason: str) -> None:
     rig = armed()
-    rig.loop.offer_teleop(names, goal)
+    assert not rig.loop.offer_teleop(names, goal), "who waits for an answer is told that this is none"
     assert rig.tick().source is Source.HOLD
     assert rig.refused == {reason: 1}
+    assert rig.loop.offer_teleop(NAMES, MIDDLE)
 
 
 # -- corrections ------------------------------------------------------------------------------

@@ -173,6 +173,32 @@ def test_a_chunk_is_played_from_its_step_on_and_bad_ones_are_counted(graph: List
     graph.node.destroy_publisher(chunks)
 
 
+def test_refused_commands_and_corrections_do_not_hold_time_back_and_say_what_they_were(
+    graph: Listener,
+) -> None:
+    commands = graph.node.create_publisher(JointState, "teleop/joint_command", qos.COMMAND)
+    corrections = graph.node.create_publisher(JointTrajectory, "action_correction", qos.EVENTS)
+    graph.wait(lambda: commands.get_subscription_count() and corrections.get_subscription_count(), "ears")
+    said = lambda name: graph.diagnostics("robot_node").get(name)  # noqa: E731
+    given_up = graph.wait(lambda: said("teleop_given_up"), "diagnostics")
+    key = int(stamps(graph.wait_for("planned_action"))[-1])
+    commands.publish(conversions.joint_state(NAMES[:5], key, np.zeros(5)))
+    graph.wait(lambda: said("refused.teleop command: wrong names") == "1", "the command to be counted")
+    assert "expected joints" in said("fault")
+    key = int(stamps(graph.wait_for("planned_action"))[-1])
+    corrections.publish(chunk(key, np.zeros((2, len(NAMES)))))
+    corrections.publish(chunk(key, np.full((1, len(NAMES)), np.nan)))
+    graph.wait(lambda: said("refused.correction: wrong shape") == "1", "the shape to be counted")
+    graph.wait(lambda: said("refused.correction: not finite") == "1", "the NaN to be counted")
+    assert said("fault") == "correction: not finite: expected numbers, got NaN or infinity"
+    corrections.publish(chunk(key, np.zeros((2, len(NAMES)))))
+    graph.wait(lambda: said("refused.correction: wrong shape") == "2", "the shape to be counted")
+    assert said("fault") == "correction: wrong shape: expected one point, got 2"
+    assert said("teleop_given_up") == given_up
+    graph.node.destroy_publisher(commands)
+    graph.node.destroy_publisher(corrections)
+
+
 def test_the_loop_has_priority_where_it_may_and_the_cameras_never(
     graph: Listener, robot: NodeProcess
 ) -> None:

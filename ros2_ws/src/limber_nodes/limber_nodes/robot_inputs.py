@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Callable
 
-import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from hardware.control.commands import RefusedError
 from hardware.control.loop import ControlLoop
 from limber_nodes import conversions, qos
 from limber_nodes.teleop_gate import TeleopGate
@@ -43,29 +43,26 @@ class RobotInputs:
     def _on_chunk(self, message: JointTrajectory) -> None:
         try:
             points = conversions.trajectory_array(message)
-        except ValueError:
-            self._refuse("chunk: wrong shape")
+        except ValueError as error:
+            self._loop.refuse(RefusedError("chunk: wrong shape", str(error)))
             return
         self._loop.offer_chunk(message.joint_names, points, conversions.stamp_ns(message.header.stamp))
 
     def _on_correction(self, message: JointTrajectory) -> None:
         try:
             points = conversions.trajectory_array(message)
-        except ValueError:
-            points = np.empty(0)
-        if len(points) != 1:
-            self._refuse("correction: wrong shape")
+            if len(points) != 1:
+                raise ValueError(f"expected one point, got {len(points)}")
+        except ValueError as error:
+            self._loop.refuse(RefusedError("correction: wrong shape", str(error)))
             return
         stamp = conversions.stamp_ns(message.header.stamp)
-        self._loop.offer_correction(message.joint_names, points[0], stamp)
-        self._gate.answer("correction", stamp)
+        if self._loop.offer_correction(message.joint_names, points[0], stamp):
+            self._gate.answer("correction", stamp)
 
     def _on_teleop(self, message: JointState) -> None:
-        self._loop.offer_teleop(message.name, conversions.joint_arrays(message)[0])
-        self._gate.answer("command", conversions.stamp_ns(message.header.stamp))
-
-    def _refuse(self, reason: str) -> None:
-        self._loop.call(lambda: self._loop.counters.refuse(reason))
+        if self._loop.offer_teleop(message.name, conversions.joint_arrays(message)[0]):
+            self._gate.answer("command", conversions.stamp_ns(message.header.stamp))
 
     def _service(self, name: str, verb: Callable[[], None]) -> Callable[..., Trigger.Response]:
         def answer(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
