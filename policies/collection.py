@@ -7,6 +7,7 @@ correction (noise, knocks), so that the data shows how to come back.
 import multiprocessing
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.contracts import Array
+from policies.errors import PolicyError
 from policies.evaluation.environment import IMAGES, STATE, make_environment
 
 
@@ -60,6 +62,14 @@ def demonstrate(env: Any, seed: int) -> Demonstration:
     )
 
 
+def check_environment(env: str, **options: Any) -> None:
+    """`LimberError` unless the environment can be made, with these options, and offers an expert."""
+    with closing(make_environment(env, **options)) as environment:
+        if not hasattr(environment.unwrapped, "make_expert"):
+            raise PolicyError(f"environment: expected one that offers an expert, {env!r} has no make_expert")
+        environment.unwrapped.make_expert(0)
+
+
 def collect(
     env: str, seeds: Iterator[int], episodes: int, workers: int = 2, **options: Any
 ) -> Iterator[Demonstration]:
@@ -68,11 +78,8 @@ def collect(
     workers: processes; 1 stays in this one. options: of the environment (cameras, width, height).
     """
     if workers <= 1:
-        environment = make_environment(env, **options)
-        try:
+        with closing(make_environment(env, **options)) as environment:
             yield from _successes((demonstrate(environment, seed) for seed in seeds), episodes)
-        finally:
-            environment.close()
         return
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, _start_worker, (env, options))

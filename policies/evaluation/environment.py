@@ -19,16 +19,15 @@ IMAGES = "observation.images."
 
 
 def make_environment(name: str, **options: Any) -> Any:
-    """A gymnasium environment; `PolicyError` for a name that is not registered or cannot be imported."""
+    """A gymnasium environment; `PolicyError` for a name that is not registered or cannot be imported,
+    and for an environment that does not take the options."""
     os.environ.setdefault("LP_NUM_THREADS", "1")  # the software renderer's threads fight the workers
     import gymnasium
 
     try:
         return gymnasium.make(name, disable_env_checker=True, **options)
-    except gymnasium.error.UnregisteredEnv as error:
+    except (gymnasium.error.Error, ImportError, TypeError) as error:
         reason = " ".join(str(error).split())
-    except ModuleNotFoundError as error:
-        reason = str(error)
     raise PolicyError(
         f"environment: expected a gymnasium name such as sim:PickPlace-v0, got {name!r}: {reason}"
     )

@@ -9,9 +9,8 @@ import multiprocessing
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,13 +45,6 @@ def check_horizons(chunk_size: int, config: RolloutConfig) -> None:
             f"expected inference_delay <= execution_horizon <= chunk_size - inference_delay, "
             f"got d={d}, s={s} and chunk_size={chunk_size}"
         )
-
-
-@contextmanager
-def environment_for(policy: Policy, name: str) -> Iterator[Any]:
-    """The environment `name`, showing what `policy` takes; closed afterwards."""
-    with closing(make_environment(name, **policy_options(policy.spec))) as env:
-        yield env
 
 
 def run_episode(env: Any, policy: Policy, seed: int, config: RolloutConfig) -> EpisodeResult:
@@ -120,8 +112,11 @@ def evaluate(
 ) -> list[EpisodeResult]:
     """Play every seed, `workers` processes with an environment and one torch thread each.
 
-    `report` is called as episodes end; the results are in the order of `seeds`.
+    `report` is called as episodes end; the results are in the order of `seeds`. `LimberError` for a
+    checkpoint or an environment that cannot be used.
     """
+    from policies.checkpoint import load_policy
+
     if workers <= 1:
         _start_worker(checkpoint, config)
         results = []
@@ -129,6 +124,8 @@ def evaluate(
             results.append(_run_seed(seed))
             report(results[-1])
         return results
+    # What cannot be made ends here in one line; in a worker it would break the pool.
+    make_environment(config.env, **policy_options(load_policy(checkpoint).spec)).close()
     by_seed: dict[int, EpisodeResult] = {}
     pool = ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), _start_worker, (checkpoint, config)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hardware.spec import load_spec
-from policies.collection import collect
+from policies.collection import check_environment, collect
 from policies.data.layout import robot_features
 from policies.errors import DatasetError, PolicyError
 from policies.evaluation.seeds import COLLECTION
@@ -38,9 +38,10 @@ class Collect:
             raise PolicyError(f"episodes: expected at least 1, got {self.episodes}")
         spec = load_spec(self.robot).with_cameras(width=self.width, height=self.height)
         features = robot_features(spec.joint_names, {c.name: (c.height, c.width) for c in spec.cameras})
+        options = {"robot": self.robot, "width": self.width, "height": self.height}
+        check_environment(self.env, **options)  # before anything is written
         begun = time.monotonic()
         seeds = iter(range(self.first_seed, COLLECTION.stop))
-        options = {"robot": self.robot, "width": self.width, "height": self.height}
         with (
             DatasetWriter(self.out, spec.action_hz, features, spec.name) as writer,
             progress("collecting", self.progress) as advance,

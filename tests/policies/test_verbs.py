@@ -82,6 +82,24 @@ def test_nothing_is_overwritten(dataset, run):
         Collect(dataset).run()
 
 
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ("sim:Foo-v0", "got 'sim:Foo-v0': Environment `Foo` doesn't exist"),
+        ("CartPole-v1", "got 'CartPole-v1': .* unexpected keyword argument"),
+        ("nowhere:Foo-v0", "No module named 'nowhere'"),
+    ],
+)
+def test_an_environment_that_cannot_be_used(run, tmp_path, env, message):
+    """Before a pool of workers or a dataset is begun."""
+    with pytest.raises(PolicyError, match=message) as collecting:
+        Collect(tmp_path / "data", env=env, progress="none").run()
+    with pytest.raises(PolicyError, match=message) as evaluating:
+        Evaluate(run, env=env, first_seed=TUNING.start, progress="none").run()
+    assert "\n" not in f"{collecting.value}{evaluating.value}"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_command_line_ends_with_2_and_one_line(tmp_path):
     bad = [sys.executable, "-m", "policies", "evaluate", "--checkpoint", str(tmp_path / "none")]
     done = subprocess.run(bad, capture_output=True, text=True)
