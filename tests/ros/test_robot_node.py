@@ -153,6 +153,11 @@ def test_a_chunk_is_played_from_its_step_on_and_bad_ones_are_counted(graph: List
     for i in (12, 16):  # point i is sent on the last tick of step(key) + i
         sent = positions(by_stamp[key + i * STEP_NS + STEP_NS - TICK_NS])
         assert np.abs(sent - ramp[i]).max() < 1e-6
+    late = int(graph.diagnostics("robot_node").get("chunks_late", "0"))
+    key = int(stamps(graph.wait_for("planned_action"))[-1])
+    graph.wait_for("planned_action", 4)
+    chunks.publish(chunk(key, np.tile(ramp[-1], (20, 1))))
+    graph.wait(lambda: graph.diagnostics("robot_node").get("chunks_late") == str(late + 1), "the late one")
     wrong = ramp.copy()
     wrong[3, 2] = math.nan
     ragged = chunk(key, ramp)

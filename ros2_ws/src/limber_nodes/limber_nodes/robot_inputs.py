@@ -20,10 +20,12 @@ class RobotInputs:
     """Subscriptions `action_chunk`, `action_correction`, `teleop/joint_command`; services
     `arm`, `stop`, `park`, `release`. What cannot be read as a message is refused and counted."""
 
-    def __init__(self, node: Node, loop: ControlLoop, gate: TeleopGate) -> None:
+    def __init__(self, node: Node, loop: ControlLoop, gate: TeleopGate, expected_delay: int) -> None:
+        """`expected_delay`: steps that a chunk may take before it counts as late."""
         self._node = node
         self._gate = gate
         self._loop = loop
+        self._expected_delay = expected_delay
         self._subscriptions = [
             node.create_subscription(JointTrajectory, "action_chunk", self._on_chunk, qos.EVENTS),
             node.create_subscription(JointTrajectory, "action_correction", self._on_correction, qos.EVENTS),
@@ -46,7 +48,8 @@ class RobotInputs:
         except ValueError as error:
             self._loop.refuse(RefusedError("chunk: wrong shape", str(error)))
             return
-        self._loop.offer_chunk(message.joint_names, points, conversions.stamp_ns(message.header.stamp))
+        stamp = conversions.stamp_ns(message.header.stamp)
+        self._loop.offer_chunk(message.joint_names, points, stamp, self._expected_delay)
 
     def _on_correction(self, message: JointTrajectory) -> None:
         try:

@@ -63,7 +63,7 @@ class RobotNode:
         )
         self.gate = TeleopGate()
         self.publisher = RobotPublisher(self.node, self.loop, with_clock=self.world is not None)
-        self.inputs = RobotInputs(self.node, self.loop, self.gate)
+        self.inputs = RobotInputs(self.node, self.loop, self.gate, self.settings.expected_delay)
         self.meter = PeriodMeter(0.0 if math.isinf(speed) else self.spec.control_dt / speed)
         self.loop.observers += [lambda _report: self.meter.tick(), self.publisher]
         if isinstance(clock, PhysicsClock):

@@ -28,6 +28,7 @@ class RobotSettings:
     park_timeout_s: float = param(
         10.0, "longest time to park on exit; a simulated arm is not parked", low=0.0
     )
+    expected_delay: int = param(1, "steps that a chunk may take; one that takes more is counted late", low=0)
     min_remaining: int = param(1, "points that a late chunk must still have to be entered", low=1)
     plan_length: int = param(16, "points of planned_action", low=1, high=1000)
 
