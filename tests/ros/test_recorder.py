@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 import rclpy
+from limber_nodes import qos
 from rosbags.highlevel import AnyReader
 from std_msgs.msg import Bool
+from std_srvs.srv import SetBool
 from support.graph import FakeArm, wait_for
-from support.ros_process import NodeProcess, node_process
+from support.ros_process import NodeProcess, listener, node_process
+from trajectory_msgs.msg import JointTrajectory
 
 from hardware.spec import load_spec
 from policies.data import cdr
@@ -143,6 +146,35 @@ def test_a_killed_recording_is_recovered_at_the_next_start(
     assert (folder / "episode_000002.mcap").exists()
 
 
+def test_a_label_is_of_one_episode_only(arm: FakeArm, start: Start, tmp_path: Path) -> None:
+    recorder = start(tmp_path / "raw")
+    with node_process("task_node", backing="person") as task, listener() as graph:
+        planned = graph.node.create_publisher(JointTrajectory, "planned_action", qos.EVENTS)
+        timer = graph.node.create_timer(0.05, lambda: planned.publish(JointTrajectory()))
+        graph.listen(Bool, "task/success")
+
+        def label() -> None:
+            assert graph.call(SetBool, "task/label", SetBool.Request(data=True)).success
+            graph.wait_for("task/success", 3)  # once a step, as long as it holds
+
+        begin_episode(arm)
+        label()
+        saved = [arm.call("episode/save").message]
+        begin_episode(arm)
+        time.sleep(0.3)  # nobody says anything
+        saved.append(arm.call("episode/save").message)
+        begin_episode(arm)
+        label()
+        assert arm.call("episode/rerecord").success
+        time.sleep(0.3)
+        saved.append(arm.call("episode/save").message)
+        graph.node.destroy_timer(timer)
+        assert task.end()[0] == 0
+    assert end(recorder)[0] == 0
+    labels = [read_raw_log(Path(path)).metadata[RESULT]["success"] for path in saved]
+    assert labels == ["true", "unknown", "unknown"]
+
+
 def test_no_room_is_said_and_recording_does_not_start(arm: FakeArm, start: Start, tmp_path: Path) -> None:
     arm.diagnostics.clear()
     process = start(tmp_path / "raw", min_free_mb=1e9)
@@ -167,13 +199,16 @@ def test_a_filling_disk_ends_the_episode_whole(arm: FakeArm, start: Start, small
     assert log.metadata[RESULT]["ended"] == "disk full"
 
 
-def test_sigint_keeps_the_running_episode(arm: FakeArm, start: Start, tmp_path: Path) -> None:
+def test_sigint_keeps_the_running_episode_and_its_label(arm: FakeArm, start: Start, tmp_path: Path) -> None:
     process = start(tmp_path / "raw")
     begin_episode(arm)
+    time.sleep(0.3)
+    arm.success.publish(Bool(data=True))
     time.sleep(0.3)
     assert end(process)[0] == 0
     log = read_raw_log(tmp_path / "raw" / "episode_000000.mcap")
     assert log.metadata[RESULT]["ended"] == "interrupted"
+    assert log.metadata[RESULT]["success"] == "true"
 
 
 def test_bad_input_is_one_line_and_exit_code_2(start: Start, tmp_path: Path) -> None:

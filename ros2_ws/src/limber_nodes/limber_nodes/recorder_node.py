@@ -67,7 +67,8 @@ class RecorderNode:
     def deactivate(self) -> None:
         self.services.active = False
         if self.recorder.status.state == "recording":
-            self.recorder.save(None, {"ended": "interrupted"})
+            self.topics.drain()
+            self.recorder.save(self.topics.success, {"ended": "interrupted"})
         self._say()
         self.diagnostics.stop()
 

@@ -97,4 +97,6 @@ class RecorderServices:
 
     async def _rerecord(self) -> str:
         await self._discard()
+        self._answered()  # whoever labels has to hear of the end
+        await self._pause(SETTLE_S)
         return await self._start()

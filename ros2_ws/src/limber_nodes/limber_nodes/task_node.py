@@ -37,9 +37,9 @@ class TaskSettings:
 class TaskNode:
     """Publishes `task/objects` and `task/success` once an action step, `task/instruction` latched.
 
-    `task/success` is the condition held for `hold_s`, or the label that was given since the
-    last reset. `planned_action`, one message a step, is the metronome, so that robot time
-    running faster or slower changes nothing.
+    `task/success` is the condition held for `hold_s`, or the label that was given since the last
+    reset, or since the recorder's episode began or ended. `planned_action`, one message a step, is
+    the metronome, so that robot time running faster or slower changes nothing.
     """
 
     def __init__(self, node: PlainNode) -> None:
@@ -54,6 +54,7 @@ class TaskNode:
             self.backing = SimulationBacking(Path(path))
         self.label: bool | None = None
         self.held_since: int | None = None
+        self.recorder_state = ""
 
     def start(self) -> None:
         node = self.node
@@ -63,6 +64,7 @@ class TaskNode:
         if self.parameters.values.instruction:
             self.instruction.publish(String(data=self.parameters.values.instruction))
         node.create_subscription(JointTrajectory, "planned_action", self._on_step, qos.EVENTS, raw=True)
+        node.create_subscription(String, "episode", self._on_episode, qos.LATCHED)
         node.create_service(Trigger, "task/reset", self._on_reset)
         node.create_service(SetBool, "task/label", self._on_label)
 
@@ -77,6 +79,12 @@ class TaskNode:
             self.success.publish(Bool(data=self.label))
         elif world is not None:
             self.success.publish(Bool(data=self._is_held(world.success, world.now_ns)))
+
+    def _on_episode(self, message: String) -> None:
+        """A label is one episode's: the end clears it too, so that none is on its way at the next start."""
+        state = json.loads(message.data)["state"]
+        if state != self.recorder_state:
+            self.recorder_state, self.label = state, None
 
     def _is_held(self, success: bool, now_ns: int) -> bool:
         if not success:
