@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from limber_nodes import qos
+from limber_nodes.diagnostics import values_of
 from rosbags.highlevel import AnyReader
 from std_msgs.msg import Bool
 from std_srvs.srv import SetBool
@@ -173,6 +175,35 @@ def test_a_label_is_of_one_episode_only(arm: FakeArm, start: Start, tmp_path: Pa
     assert end(recorder)[0] == 0
     labels = [read_raw_log(Path(path)).metadata[RESULT]["success"] for path in saved]
     assert labels == ["true", "unknown", "unknown"]
+
+
+def test_lost_frames_are_counted_by_the_own_robot_not_by_another_on_the_network(
+    arm: FakeArm, start: Start, tmp_path: Path
+) -> None:
+    process = start(tmp_path / "raw")
+    begin_episode(arm)
+    arm.diagnostics.clear()
+    publisher = arm.create_publisher(DiagnosticArray, "/diagnostics", 10)
+    wait_for(lambda: publisher.get_subscription_count() >= 2, 10.0, "the recorder to listen")
+
+    def lost(robot: str) -> int:
+        """Frames that the recorder counts as lost after `robot` has told of many."""
+        for count in (0, 1000, 2000):
+            said = {"frames_published.front": count, "frames_published_until_ns": arm.frame_stamps[-1]}
+            values = [KeyValue(key=key, value=str(value)) for key, value in said.items()]
+            publisher.publish(DiagnosticArray(status=[DiagnosticStatus(name=robot, values=values)]))
+            time.sleep(0.5)
+        arm.diagnostics.clear()
+        wait_for(lambda: told("recorder_node"), 10.0, "diagnostics")
+        return int(told("recorder_node")["frames_lost.front"])
+
+    def told(name: str) -> dict[str, str]:
+        found = [values_of(array, name) for array in list(arm.diagnostics)]
+        return next((values for values in found if values), {})
+
+    assert lost("left/robot_node") == 0
+    assert lost("robot_node") > 900
+    assert end(process)[0] == 0
 
 
 def test_no_room_is_said_and_recording_does_not_start(arm: FakeArm, start: Start, tmp_path: Path) -> None:

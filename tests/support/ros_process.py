@@ -15,7 +15,7 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from limber_nodes import qos
-from limber_nodes.diagnostics import values_of
+from limber_nodes.diagnostics import status_name, values_of
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -152,7 +152,8 @@ class Listener:
         return str(response.message)
 
     def diagnostics(self, name: str) -> dict[str, str]:
-        """The newest values of the node called `name`; empty before the first."""
+        """The newest values of the node called `name` beside the listener; empty before the first."""
+        name = status_name(self.node, name)
         for array in reversed(self.heard["/diagnostics"]):
             values = values_of(array, name)
             if values is not None:

@@ -57,9 +57,14 @@ def _text(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def status_name(node: Node, name: str) -> str:
+    """The name in /diagnostics of the node called `name` in the namespace of `node`."""
+    return f"{node.get_namespace()}/{name}".replace("//", "/").lstrip("/")
+
+
 def values_of(array: DiagnosticArray, name: str) -> dict[str, str] | None:
-    """The values of the status called `name` (with or without namespace) in a message, if it is there."""
+    """The values of the status called `name` (see `status_name`) in a message, if it is there."""
     for status in array.status:
-        if status.name == name or status.name.endswith(f"/{name}"):
+        if status.name == name:
             return {pair.key: pair.value for pair in status.values}
     return None

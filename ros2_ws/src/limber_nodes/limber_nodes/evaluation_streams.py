@@ -44,7 +44,7 @@ class EvaluationStreams:
             node.create_subscription(String, "control_source", self._on_source, qos.LATCHED),
             node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50),
         ]
-        self._policy_name = f"{node.get_namespace()}/policy_node".replace("//", "/").lstrip("/")
+        self._policy_name = diagnostics.status_name(node, "policy_node")
         for camera in spec.camera_names:
             topic, take = f"{camera}/image_raw/compressed", self._frame_taker(camera)
             self._subscriptions.append(node.create_subscription(CompressedImage, topic, take, reliable))

@@ -49,6 +49,7 @@ class RecorderTopics:
     def __init__(self, node: Node, recorder: Recorder) -> None:
         self._recorder = recorder
         self._cameras = recorder.spec.camera_names
+        self._robot_name = diagnostics.status_name(node, "robot_node")
         self._ears = PolledSubscriptions(node)
         self.task = ""
         self.success: bool | None = None
@@ -126,7 +127,7 @@ class RecorderTopics:
         self.success = cdr.boolean(data)
 
     def _see_diagnostics(self, data: bytes) -> None:
-        said = diagnostics.values_of(deserialize_message(data, DiagnosticArray), "robot_node") or {}
+        said = diagnostics.values_of(deserialize_message(data, DiagnosticArray), self._robot_name) or {}
         until = int(said.get("frames_published_until_ns", -1))
         for camera in self._cameras if until >= 0 else ():
             count = said.get(f"frames_published.{camera}")
