@@ -2,9 +2,7 @@
 
 import sys
 
-import tyro
-
-from hardware.cli import run_command
+from hardware.cli import parse, run_command
 from hardware.errors import HardwareError, unknown
 from hardware.verbs.ports import Ports
 from hardware.verbs.robots import Robots
@@ -31,7 +29,7 @@ def _main() -> None:
     name = arguments[0]
     if name not in VERBS:
         raise HardwareError(unknown("verb", name, VERBS))
-    tyro.cli(VERBS[name], args=arguments[1:], prog=f"python -m hardware {name}").run()
+    parse(VERBS[name], f"python -m hardware {name}", arguments[1:]).run()
 
 
 if __name__ == "__main__":

@@ -3,9 +3,7 @@
 import sys
 from importlib import import_module
 
-import tyro
-
-from hardware.cli import run_command
+from hardware.cli import parse, run_command
 from hardware.errors import LimberError, unknown
 
 VERBS = {  # verb -> (module in policies.verbs, class, what it does)
@@ -33,7 +31,7 @@ def _main() -> None:
         raise LimberError(unknown("verb", verb, VERBS))
     module, name, _ = VERBS[verb]
     command = getattr(import_module(f"policies.verbs.{module}"), name)
-    tyro.cli(command, args=arguments[1:], prog=f"python -m policies {verb}").run()
+    parse(command, f"python -m policies {verb}", arguments[1:]).run()
 
 
 if __name__ == "__main__":

@@ -2,9 +2,7 @@
 
 import sys
 
-import tyro
-
-from hardware.cli import run_command
+from hardware.cli import parse, run_command
 from hardware.errors import unknown
 from sim.errors import SimError
 from sim.verbs import CheckExpert, Render, Tasks
@@ -30,7 +28,7 @@ def _main() -> None:
     name = arguments[0]
     if name not in VERBS:
         raise SimError(unknown("verb", name, VERBS))
-    tyro.cli(VERBS[name], args=arguments[1:], prog=f"python -m sim {name}").run()
+    parse(VERBS[name], f"python -m sim {name}", arguments[1:]).run()
 
 
 if __name__ == "__main__":

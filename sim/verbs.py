@@ -40,10 +40,15 @@ class Render:
     out: Path
     """The file to write; an existing one is not overwritten."""
     task: str = "PickPlace"
+    """One that `python -m sim tasks` lists."""
     robot: str = "so101"
+    """A shipped robot's name, or a path to a spec's YAML file."""
     seed: int = 0
+    """Of the scene."""
     width: int = 640
+    """Picture width in px; 640x480 is large enough to look at."""
     height: int = 480
+    """Picture height in px."""
     frames: int = 1
     """Render each picture this often, and say how long that took."""
 
@@ -79,10 +84,15 @@ class CheckExpert:
     """Let the scripted expert play many seeds; exit code 1 when it succeeds too rarely."""
 
     task: str = "PickPlace"
+    """One that `python -m sim tasks` lists."""
     robot: str = "so101"
+    """A shipped robot's name, or a path to a spec's YAML file."""
     episodes: int = 100
+    """Episodes to play, one a seed."""
     first_seed: int = 0
+    """Seed of the first scene."""
     expert_seed: int = 0
+    """Of the expert's noise, pauses and choices."""
     at_least: float = 0.98
     """The success rate that is asked for."""
     pixels: bool = False

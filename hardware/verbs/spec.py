@@ -1,8 +1,9 @@
 """`python -m hardware spec ROBOT`"""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from tyro.conf import Positional
+import tyro
 
 from hardware.spec import load_spec
 
@@ -11,7 +12,7 @@ from hardware.spec import load_spec
 class Spec:
     """Print a robot's spec as it is understood, and its hash."""
 
-    robot: Positional[str]
+    robot: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ROBOT")]
     """A shipped robot's name, or a path to a YAML file."""
 
     def run(self) -> None:

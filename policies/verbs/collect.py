@@ -21,11 +21,15 @@ class Collect:
     env: str = "sim:PickPlace-v0"
     """A gymnasium name; its package is imported now."""
     episodes: int = 100
+    """Successful demonstrations to keep; failed ones are left out. `make demo` takes as many."""
     first_seed: int = COLLECTION.start
     """Published ranges are in policies/evaluation/seeds.py."""
     robot: str = "so101"
+    """A shipped robot's name, or a path to a spec's YAML file."""
     width: int = 96
+    """Picture width in px, of every camera; 96 is what the spec has and the presets take."""
     height: int = 96
+    """Picture height in px."""
     workers: int = 2
     """Processes, each with an environment."""
     progress: Style | None = None

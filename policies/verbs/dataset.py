@@ -13,7 +13,7 @@ from policies.data.tools.listing import find_datasets
 from policies.data.tools.page import write_page
 from policies.errors import DatasetError
 
-Folder = tyro.conf.Positional[Path]
+Folder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class List:
     """The datasets at or below a folder, as a table."""
 
     folder: Folder = Path(".")
+    """Where to look; the working folder by default."""
 
     def run(self) -> None:
         from rich.box import SIMPLE_HEAD
@@ -51,6 +52,7 @@ class Inspect:
     """One HTML page of a dataset: figures, rates, ranges, and episodes in pictures and plots."""
 
     root: Folder
+    """The dataset."""
     out: Path | None = None
     """Where the page goes; default NAME.html beside the dataset."""
     episodes: int = 40
@@ -71,6 +73,7 @@ class Merge:
     """One new dataset of all episodes of several; they must agree in robot, rate and features."""
 
     roots: tyro.conf.Positional[tuple[Path, ...]]
+    """The datasets, in the order of their episodes."""
     out: Path
     """The new dataset's folder."""
 
@@ -83,6 +86,7 @@ class Split:
     """Two new datasets, OUT/train and OUT/test."""
 
     root: Folder
+    """The dataset."""
     out: Path
     """The folder of both."""
     ratio: float = 0.1
@@ -103,6 +107,7 @@ class Delete:
     """The dataset without some episodes, the rest numbered anew; in place unless --out is given."""
 
     root: Folder
+    """The dataset."""
     episodes: tyro.conf.Positional[tuple[str, ...]]
     """Episodes to leave out, such as 3 7-9."""
     out: Path | None = None

@@ -25,6 +25,7 @@ class Evaluate:
     env: str = "sim:PickPlace-v0"
     """A gymnasium name; its package is imported now."""
     episodes: int = 100
+    """Episodes, one a seed; an interval of 10 points takes about as many."""
     first_seed: int = FINAL_TEST.start
     """Published ranges are in policies/evaluation/seeds.py."""
     execution_horizon: int = 8

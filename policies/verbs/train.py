@@ -42,11 +42,15 @@ class Train:
     robot: str | None = None
     """Robot the data is of; default what the dataset says."""
     batch_size: int | None = None
+    """Chunks an optimiser step; default the preset's."""
     learning_rate: float | None = None
+    """Largest one of the schedule; default the preset's."""
     seed: int = 0
+    """Of the weights, the batches and the noise."""
     threads: int = 2
     """Torch threads."""
     device: str = "cpu"
+    """cpu or a device of torch, such as cuda."""
     cache: Path | None = None
     """Where decoded pictures are kept; default inside the dataset's folder."""
     resume: bool = False

@@ -1,11 +1,19 @@
 """`python -m hardware`, as a person types it."""
 
+import io
+import re
 import subprocess
 import sys
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
+import tyro
 
+from hardware.cli import parse
+from hardware.errors import LimberError
 from hardware.spec import load_spec
 
 
@@ -41,6 +49,67 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments: tuple[str, ...], messa
     assert result.returncode == 2
     assert result.stderr == message + "\n"
     assert result.stdout == ""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """Anything."""
+
+    robot: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ROBOT")]
+    """Which one it is that is so long in its explanation that no terminal shows it in one line."""
+    out: Path
+    """Where to."""
+    steps: int | None = None
+    style: Literal["bar", "line"] = "bar"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "Missing from verb: ROBOT --out PATH"),
+        ("a --out", "Missing value for argument '--out'"),
+        ("a --out b --steps c", "Error parsing --steps: no type matching {None}|INT .* from ['c']; expected"),
+        ("a --out b --stebs 3", "Unrecognized options: --stebs, 3; Perhaps you meant: --steps {None}|INT"),
+        ("a --out b --style c", "invalid choice 'c' for argument '--style'. Expected one of ("),
+        ("a b --out c", "Unrecognized options: b"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_arguments_that_do_not_fit_are_told_in_one_line(
+    arguments: str, message: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding))  # tyro's frame follows it
+    with pytest.raises(LimberError, match=re.escape(message).replace(r"\.\*", ".*")) as caught:
+        parse(Verb, "verb", arguments.split())
+    text = str(caught.value)
+    assert text.endswith(" (verb --help tells more)")
+    assert "\n" not in text
+    assert not {"─", "│"} & set(text)
+    assert "explanation" not in text
+
+
+def test_arguments_that_fit_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse(Verb, "verb", ["a", "--out", "b"]) == Verb("a", Path("b"))
+    with pytest.raises(SystemExit) as ended:
+        parse(Verb, "verb", ["--help"])
+    assert not ended.value.code
+    assert "Which one it is" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("room", ["hardware", "sim", "policies"])
+def test_every_verb_refuses_what_it_does_not_know_in_one_line(
+    room: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = import_module(f"{room}.__main__")
+    for verb in main.VERBS:
+        monkeypatch.setattr(sys, "argv", [room, verb, "--nonsense", "x"])
+        with pytest.raises(SystemExit) as ended:
+            main.main()
+        said = capsys.readouterr()
+        assert ended.value.code == 2, verb
+        assert said.err.startswith("error: "), verb
+        assert said.err.count("\n") == 1, verb
+        assert said.out == ""
 
 
 def test_a_bad_spec_file_is_named_with_its_line(tmp_path: Path) -> None:
