@@ -71,6 +71,8 @@ class RunFolder:
     ) -> None:
         """One more checkpoint; the one before is removed when the new one is in place."""
         folder = self.path / "checkpoints" / f"{progress.step:06d}"
+        if folder.resolve() == (self.path / "checkpoint").resolve():  # the same step again
+            folder = folder.with_name(f"{folder.name}-again")
         partial = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         (partial / "training").mkdir(parents=True)
@@ -85,7 +87,7 @@ class RunFolder:
         )
         state = {**progress.__dict__, "history": [p.__dict__ for p in progress.history]}
         (partial / "training/state.json").write_text(json.dumps(state))
-        if folder.exists():  # the same step again: an end right after a save
+        if folder.exists():  # left by an end before it was linked
             shutil.rmtree(folder)
         partial.replace(folder)
         link = self.path / ".checkpoint.partial"

@@ -85,6 +85,25 @@ def test_run_folder_holds_the_curve(tmp_path):
     assert [p.name for p in (tmp_path / "run/checkpoints").iterdir()] == ["000045"]
 
 
+def test_a_crash_while_a_step_is_saved_again_leaves_the_checkpoint_there_was(tmp_path, monkeypatch):
+    trainer = Trainer(tiny_frames(), tiny_spec(), tiny_model("flow"), tiny_config(steps=2), tmp_path / "run")
+    trainer.train()
+
+    def crash(source, target):
+        raise KeyboardInterrupt
+
+    for moment in ("pathlib.Path.replace", "os.replace"):
+        trainer._saved_step = None
+        with monkeypatch.context() as patch:
+            patch.setattr(moment, crash)
+            with pytest.raises(KeyboardInterrupt):
+                trainer.save()
+        load_policy(tmp_path / "run")
+    trainer.save()
+    assert len(list((tmp_path / "run/checkpoints").iterdir())) == 1
+    load_policy(tmp_path / "run")
+
+
 def test_budgets():
     with pytest.raises(PolicyError, match="budget"):
         TrainConfig()
