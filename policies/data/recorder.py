@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import shutil
 import threading
 import time
@@ -231,11 +232,11 @@ class Recorder:
         now = time.monotonic()
         if now - self._disk_seen >= DISK_POLL_S or writer.disk_full:
             self._disk_seen = now
-            free = self._free()
+            free = 0 if writer.disk_full else self._free()  # then it is the space kept aside that is free
             if writer.disk_full or free < self._min_free_bytes:
                 reason = (
-                    f"disk full: expected {self._min_free_bytes / 1e6:.0f} MB to stay free in "
-                    f"{self.folder.path}, {free / 1e6:.0f} MB are; episode {self._index} was closed whole"
+                    f"disk full: expected {_at_least(self._min_free_bytes)} to stay free in "
+                    f"{self.folder.path}, {_at_most(free)} are; episode {self._index} was closed whole"
                 )
                 with suppress(PolicyError):  # there the reason says that it was cut short
                     self._close_whole({"ended": "disk full", "success": _label(None)})
@@ -292,9 +293,9 @@ class Recorder:
         needed = self._min_free_bytes + self._rate * self._max_episode_s
         if free < needed:
             self._reason = (
-                f"disk full: expected {needed / 1e6:.0f} MB free in {self.folder.path} "
+                f"disk full: expected {_at_least(needed)} free in {self.folder.path} "
                 f"({self._max_episode_s:.0f} s at {self._rate / 1e6:.2f} MB/s beside "
-                f"{self._min_free_bytes / 1e6:.0f} MB), {free / 1e6:.0f} MB are"
+                f"{self._min_free_bytes / 1e6:.0f} MB), {_at_most(free)} are"
             )
             raise DiskFullError(self._reason)
 
@@ -306,6 +307,15 @@ def estimated_rate(spec: RobotSpec) -> float:
     """Bytes a second that recording this robot is expected to take."""
     pictures = sum(c.width * c.height * 3 * c.fps for c in spec.cameras)
     return pictures * JPEG_RATIO + JOINT_BYTES * spec.control_hz
+
+
+def _at_least(size: float) -> str:
+    """Bytes in MB, rounded up; with `_at_most` what is needed and what is there never read alike."""
+    return f"{math.ceil(size / 1e5) / 10:.1f} MB"
+
+
+def _at_most(size: float) -> str:
+    return f"{math.floor(size / 1e5) / 10:.1f} MB"
 
 
 def _label(success: bool | None) -> str:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import threading
 import time
 from contextlib import suppress
@@ -184,7 +185,9 @@ def test_a_disk_that_fills_ends_the_episode_whole(small_disk: Path) -> None:
         put_picture(recorder, frame)
         frame += 1
         time.sleep(0.0005)
-    assert "disk full" in changed[0]
+    told = re.match(r"disk full: expected ([\d.]+) MB to stay free in .*, ([\d.]+) MB are;", changed[0])
+    assert told is not None, changed[0]
+    assert float(told[1]) > float(told[2])
     log = read_raw_log(small_disk / "raw" / "episode_000000.mcap")
     assert log.whole
     assert log.metadata[RESULT]["ended"] == "disk full"
