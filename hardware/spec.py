@@ -93,11 +93,18 @@ class RobotSpec:
     ) -> "RobotSpec":
         """The same robot with only the named cameras, and another picture size."""
         chosen = self.camera_names if names is None else names
+        for side, size in (("width", width), ("height", height)):
+            if size is not None and size < 1:
+                raise SpecError(f"{side}: expected a whole number above 0, got {size}")
         for name in chosen:
             if name not in self.camera_names:
                 raise SpecError(unknown("camera", name, self.camera_names))
         cameras = tuple(
-            replace(c, width=width or c.width, height=height or c.height)
+            replace(
+                c,
+                width=c.width if width is None else width,
+                height=c.height if height is None else height,
+            )
             for c in self.cameras
             if c.name in chosen
         )

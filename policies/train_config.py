@@ -47,6 +47,10 @@ class TrainConfig:
                 f"training budget: expected a number above 0, got {min(b for b in budgets if b is not None)}"
             )
 
+        for name in ("batch_size", "threads"):
+            if getattr(self, name) < 1:
+                raise PolicyError(f"{name}: expected at least 1, got {getattr(self, name)}")
+
     @property
     def use_bf16(self) -> bool:
         """`bf16`, or what suits this machine."""

@@ -26,7 +26,7 @@ class Train:
     option: tuple[str, ...] = ()
     """Options of the policy, as NAME=VALUE."""
     minutes: float | None = None
-    """Wall-clock budget; default 2.5 where no other budget is given."""
+    """Wall-clock budget; default the preset's 2.5 where no other budget is given."""
     core_minutes: float | None = None
     """Processor-time budget."""
     steps: int | None = None
@@ -64,9 +64,11 @@ class Train:
         from policies.train import Trainer
 
         method = method_class(self.policy)
-        recipe = pick_place_flow(self.steps, self.minutes or (None if self._other_budget() else 2.5))
+        recipe = pick_place_flow(self.steps, self.minutes)
         chosen: dict[str, Any] = {"seed": self.seed, "threads": self.threads, "device": self.device}
-        for name in ("batch_size", "learning_rate", "core_minutes"):
+        if self.core_minutes is not None:  # instead of the preset's own budget
+            chosen |= {"core_minutes": self.core_minutes, "minutes": self.minutes}
+        for name in ("batch_size", "learning_rate"):
             if getattr(self, name) is not None:
                 chosen[name] = getattr(self, name)
         config = replace(recipe.train, **chosen)
@@ -80,8 +82,8 @@ class Train:
         frames = load_dataset(self.dataset, self.cache)
         spec, robot = dataset_spec(
             frames,
-            chunk_size=self.chunk_size or recipe.chunk_size,
-            n_obs_steps=self.n_obs_steps or recipe.n_obs_steps,
+            chunk_size=recipe.chunk_size if self.chunk_size is None else self.chunk_size,
+            n_obs_steps=recipe.n_obs_steps if self.n_obs_steps is None else self.n_obs_steps,
             cameras=self.cameras,
             robot=self.robot,
         )
@@ -97,9 +99,6 @@ class Train:
             f"({trainer.core_seconds / 60:.1f} core-minutes), held-out loss {held_out:.4f}: "
             f"{self.out / 'checkpoint'}"
         )
-
-    def _other_budget(self) -> bool:
-        return self.steps is not None or self.core_minutes is not None
 
 
 def _options(method: type[Method], pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -73,6 +73,8 @@ def test_unknown_names_are_answered_with_the_valid_ones() -> None:
         load_spec("so110")
     with pytest.raises(SpecError, match=r"unknown camera 'wirst' \(did you mean 'wrist'\?\)"):
         load_spec("so101").with_cameras(("wirst",))
+    with pytest.raises(SpecError, match="width: expected a whole number above 0, got 0"):
+        load_spec("so101").with_cameras(width=0)
     with pytest.raises(SpecError, match="does not exist"):
         load_spec("nowhere.yaml")
 

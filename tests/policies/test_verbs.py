@@ -64,7 +64,11 @@ def test_train_and_evaluate(run, tmp_path, capsys):
         ({"cameras": ("side",)}, r"expected \[side\], the dataset has \[front wrist\]"),
         ({"chunk_size": 5000}, "chunk_size: expected at most"),
         ({"robot": "so10"}, "unknown robot 'so10'"),
-        ({"steps": 0}, "budget"),
+        ({"steps": 0}, "budget: expected a number above 0, got 0"),
+        ({"steps": None, "minutes": 0.0}, "budget: expected a number above 0, got 0"),
+        ({"chunk_size": 0}, "chunk_size and n_obs_steps of at least 1, got 0, 1"),
+        ({"n_obs_steps": 0}, "chunk_size and n_obs_steps of at least 1, got 16, 0"),
+        ({"batch_size": 0}, "batch_size: expected at least 1, got 0"),
     ],
 )
 def test_bad_training_input(dataset, tmp_path, changes, message):
@@ -73,6 +77,12 @@ def test_bad_training_input(dataset, tmp_path, changes, message):
         Train(dataset, tmp_path / "run", **options).run()
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_budget_of_core_minutes_is_the_only_one(dataset, tmp_path):
+    Train(dataset, tmp_path / "run", core_minutes=0.02, threads=1, batch_size=8, progress="none").run()
+    config = json.loads((tmp_path / "run/checkpoint/config.json").read_text())["training"]["config"]
+    assert (config["core_minutes"], config["minutes"], config["steps"]) == (0.02, None, None)
 
 
 def test_nothing_is_overwritten(dataset, run):
