@@ -192,7 +192,7 @@ def _joint(item: Located) -> JointSpec:
     if not lower <= rest <= upper:
         raise item.error("rest", f"rest {rest:g} is outside the position limits [{lower:g}, {upper:g}]")
     return JointSpec(
-        name=item.text("name"),
+        name=item.name("name"),
         lower=lower,
         upper=upper,
         velocity=item.positive("velocity"),
@@ -206,12 +206,12 @@ def _joint(item: Located) -> JointSpec:
 
 def _camera(item: Located) -> CameraSpec:
     item.only("name", "width", "height", "fps", "frame", "latency_ms")
-    name = item.text("name")
+    name = item.name("name")
     return CameraSpec(
         name=name,
         width=item.positive_int("width"),
         height=item.positive_int("height"),
         fps=item.positive_int("fps"),
         frame=item.text("frame", f"{name}_optical_frame"),
-        latency_ms=item.number("latency_ms", 0.0),
+        latency_ms=item.not_negative("latency_ms", 0.0),
     )

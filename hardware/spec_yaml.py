@@ -1,11 +1,13 @@
 """YAML read with the line of every value, so that an error can say where the mistake stands."""
 
+import re
 from typing import Any
 
 import yaml
 
 from hardware.errors import SpecError, unknown
 
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _MISSING: Any = object()
 
 
@@ -39,6 +41,13 @@ class Located:
             raise self.error(key, f"{key}: expected text, got {value!r}")
         return value
 
+    def name(self, key: str) -> str:
+        """Text that can be part of a topic and of a URDF."""
+        value = self.text(key)
+        if not NAME.fullmatch(value):
+            raise self.error(key, f"{key}: expected a letter, then letters, digits or _, got {value!r}")
+        return value
+
     def number(self, key: str, default: float = _MISSING) -> float:
         value = self._get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -49,6 +58,12 @@ class Located:
         value = self.number(key)
         if not 0 < value < float("inf"):
             raise self.error(key, f"{key}: expected a finite number above 0, got {value:g}")
+        return value
+
+    def not_negative(self, key: str, default: float) -> float:
+        value = self.number(key, default)
+        if not 0 <= value < float("inf"):
+            raise self.error(key, f"{key}: expected a finite number of at least 0, got {value:g}")
         return value
 
     def positive_int(self, key: str, default: int = _MISSING) -> int:
