@@ -38,6 +38,6 @@ setup(
     description="Thin ROS 2 nodes around limber's libraries: conversions and life cycle, nothing else.",
     license="Apache-2.0",
     entry_points={
-        "console_scripts": [f"{name} = {PACKAGE}.{name}:main" for name in EXECUTABLES],
+        "console_scripts": [f"{name} = {PACKAGE}.start:main" for name in EXECUTABLES],
     },
 )

@@ -7,6 +7,7 @@ when `DEPTH` snapshots are on their way.
 
 import json
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -146,8 +147,14 @@ class CameraFeed:
         self._before = self._published[0]
         self._sent = self._done = 0
         self.ready = self._stalled = False
-        with theirs:
-            self._process = subprocess.Popen(self._command, stdin=theirs)
+        # Ctrl-C and a launcher's SIGTERM reach every process of the group; this one ends when robot_node
+        # has. It keeps the mask that it is started with, so not even its first moments are cut short.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+        try:
+            with theirs:
+                self._process = subprocess.Popen(self._command, stdin=theirs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         ours.send(self._start_message)
         self._socket = ours
 

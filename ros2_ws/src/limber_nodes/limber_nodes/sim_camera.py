@@ -1,12 +1,12 @@
 """The camera process: renders, encodes and publishes what the control loop's process snapshots.
 
-Started by robot_node (`limber_nodes.camera_feed`) with a socket as standard input; lives as long
-as the other end. One core's worth of work that must not disturb the control loop.
+Started by robot_node (`limber_nodes.camera_feed`) with a socket as standard input, and with SIGINT
+and SIGTERM blocked; lives as long as the other end. One core's worth of work that must not disturb
+the control loop.
 """
 
 import json
 import os
-import signal
 import socket
 import sys
 
@@ -90,9 +90,6 @@ def _any_state(model: object) -> np.ndarray:
 
 
 def main() -> None:
-    # Ctrl-C and a launcher's SIGTERM reach every process; this one ends when robot_node has.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     be_ordinary()  # robot_node may have real-time priority, which is not for rendering
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     connection = socket.socket(fileno=os.dup(0))
