@@ -7,10 +7,12 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from limber_nodes import conversions
+from limber_nodes.teleop_node import TeleopNode
 from sensor_msgs.msg import JointState
 from support.ros_process import Listener, environment, listener, node_process
 from trajectory_msgs.msg import JointTrajectory
@@ -116,3 +118,16 @@ def test_without_a_terminal_a_keyboard_is_refused() -> None:
         code, output = teleop.wait()
     assert code == 2
     assert "expected a terminal" in output
+
+
+def test_a_session_that_breaks_ends_the_process() -> None:
+    codes: list[int] = []
+    lines: list[str] = []
+
+    def broken() -> bool:
+        raise KeyError("stamp_ns")  # another task_node's answer
+
+    node = SimpleNamespace(finish=codes.append, get_logger=lambda: SimpleNamespace(fatal=lines.append))
+    TeleopNode._run_session(SimpleNamespace(node=node, session=SimpleNamespace(run=broken)))  # type: ignore[arg-type]
+    assert codes == [1]
+    assert lines == ["session: KeyError: 'stamp_ns'"]

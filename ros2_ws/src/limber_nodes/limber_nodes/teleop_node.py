@@ -149,6 +149,10 @@ class TeleopNode:
             self.node.get_logger().error(str(error))
             self.node.finish(1)
             return
+        except Exception as error:  # the process must not wait for a thread that is gone
+            self.node.get_logger().fatal(f"session: {type(error).__name__}: {error}")
+            self.node.finish(1)
+            return
         quit_by_key = self.keys.quit or self.drive.outcome is Outcome.QUIT
         if not done and not quit_by_key:
             self._say("too many attempts failed")
