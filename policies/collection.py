@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def check_environment(env: str, **options: Any) -> None:
 def collect(
     env: str, seeds: Iterator[int], episodes: int, workers: int = 2, **options: Any
 ) -> Iterator[Demonstration]:
-    """`episodes` successful demonstrations in the order of `seeds`, failures left out.
+    """`episodes` (0 or more) successful demonstrations in the order of `seeds`, failures left out.
 
     workers: processes; 1 stays in this one. options: of the environment (cameras, width, height).
     """
@@ -90,13 +91,7 @@ def collect(
 
 
 def _successes(demonstrations: Iterator[Demonstration], episodes: int) -> Iterator[Demonstration]:
-    kept = 0
-    for demonstration in demonstrations:
-        if demonstration.success:
-            yield demonstration
-            kept += 1
-            if kept == episodes:
-                return
+    return islice((d for d in demonstrations if d.success), episodes)
 
 
 def _in_order(pool: ProcessPoolExecutor, seeds: Iterator[int], ahead: int) -> Iterator[Demonstration]:

@@ -1,12 +1,14 @@
 """`python -m policies collect`: demonstrations of a scripted expert, without ROS."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hardware.spec import load_spec
 from policies.collection import check_environment, collect
 from policies.data.layout import robot_features
+from policies.data.staging import Note
 from policies.errors import DatasetError, PolicyError
 from policies.evaluation.seeds import COLLECTION
 from policies.progress import Style, progress
@@ -32,6 +34,8 @@ class Collect:
     """Picture height in px."""
     workers: int = 2
     """Processes, each with an environment."""
+    resume: bool = False
+    """Go on with an interrupted collection into OUT, given the same other arguments."""
     progress: Style | None = None
     """Default: a bar on a terminal, else a line every 15 s."""
 
@@ -45,12 +49,13 @@ class Collect:
         options = {"robot": self.robot, "width": self.width, "height": self.height}
         check_environment(self.env, **options)  # before anything is written
         begun = time.monotonic()
-        seeds = iter(range(self.first_seed, COLLECTION.stop))
         with (
-            DatasetWriter(self.out, spec.action_hz, features, spec.name) as writer,
+            DatasetWriter(self.out, spec.action_hz, features, spec.name, resume=self.resume) as writer,
             progress("collecting", self.progress) as advance,
         ):
-            for demo in collect(self.env, seeds, self.episodes, self.workers, **options):
+            seeds = iter(range(self._next_seed(writer.saved_info()), COLLECTION.stop))
+            missing = self.episodes - writer.n_episodes
+            for demo in collect(self.env, seeds, missing, self.workers, **options):
                 for t in range(len(demo.state)):
                     frame = {"observation.state": demo.state[t], "action": demo.action[t]}
                     frame |= {f"observation.images.{name}": images[t] for name, images in demo.images.items()}
@@ -64,3 +69,15 @@ class Collect:
                 )
             writer.finalize()
         print(f"{self.episodes} demonstrations in {time.monotonic() - begun:.0f} s: {self.out}")
+
+    def _next_seed(self, notes: Sequence[Mapping[str, Note]]) -> int:
+        """The seed after those of the saved episodes, which come in order."""
+        if not notes:
+            return self.first_seed
+        last = notes[-1].get("seed")
+        if not isinstance(last, int) or last < self.first_seed or len(notes) > self.episodes:
+            raise PolicyError(
+                f"resume: expected at most {self.episodes} episodes of seeds from {self.first_seed}, "
+                f"{self.out}.partial holds {len(notes)} up to seed {last}"
+            )
+        return last + 1

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -40,6 +41,40 @@ def test_collected_demonstrations_are_clean_goals_and_noisy_motion(dataset):
     followed = np.abs(frames.state[first][3:] - frames.action[first][:-3]).mean()
     assert followed < 0.15  # the arm goes where it is told
     assert followed > rough  # and not exactly: noise was on the way to the motors, not in the labels
+
+
+def test_a_collection_that_was_killed_goes_on_to_the_same_result(dataset, tmp_path):
+    out = tmp_path / "demonstrations"
+    arguments = (
+        f"--out {out} --episodes 3 --first-seed 9000 --width 32 --height 32 --workers 1 --progress none"
+    )
+    command = [sys.executable, "-m", "policies", "collect", *arguments.split()]
+    with subprocess.Popen(command) as collecting:
+        while not (tmp_path / "demonstrations.partial/episode-000001").exists():
+            assert collecting.poll() is None
+            time.sleep(0.005)
+        collecting.kill()
+    assert not out.exists()
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
+    subprocess.run([*command, "--resume"], check=True)
+    whole, resumed = load_dataset(dataset, progress=False), load_dataset(out, progress=False)
+    assert resumed.episode_info == whole.episode_info
+    for ours, theirs in ((resumed.state, whole.state), (resumed.action, whole.action)):
+        np.testing.assert_array_equal(ours, theirs)
+    for camera, images in whole.images.items():
+        np.testing.assert_array_equal(resumed.images[camera], images)
+
+
+def test_a_collection_of_something_else_is_not_gone_on_with(dataset, tmp_path):
+    out = tmp_path / "demonstrations"
+    with pytest.raises(PolicyError, match="expected a new folder"):
+        Collect(dataset, resume=True).run()
+    notes = [{"seed": 9000}, {"seed": 9002}]
+    assert Collect(out, first_seed=9000)._next_seed(notes) == 9003
+    for other in (Collect(out, first_seed=9003), Collect(out, first_seed=9000, episodes=1)):
+        with pytest.raises(PolicyError, match="holds 2 up to seed 9002"):
+            other._next_seed(notes)
 
 
 def test_train_and_evaluate(run, tmp_path, capsys):
