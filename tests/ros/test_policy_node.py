@@ -87,7 +87,7 @@ def test_chunks_are_keyed_by_steps_played_and_end_with_the_arm(ear: Listener, ch
         assert policy.end()[0] == 0
 
 
-def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path, checkpoint: Path) -> None:
+def test_checkpoints_and_devices_that_do_not_fit_are_refused(tmp_path: Path, checkpoint: Path) -> None:
     other = untrained_checkpoint(tmp_path / "other", replace(SPEC, name="so999"))
     front = untrained_checkpoint(tmp_path / "large", SPEC.with_cameras(("front",), 128, 128))
     cases = {
@@ -98,6 +98,9 @@ def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path, checkpoint: Pat
         ),
         "checkpoint is for cameras [front:128x128], this robot has [front:96x96 wrist:96x96]": NodeProcess(
             "policy_node", checkpoint=front
+        ),
+        "unknown device 'cuda:99'; valid: cpu": NodeProcess(
+            "policy_node", checkpoint=checkpoint, device="cuda:99"
         ),
         "execution_horizon: expected less than chunk_size 16, got 16": NodeProcess(
             "policy_node", checkpoint=checkpoint, execution_horizon=16

@@ -58,7 +58,9 @@ class PolicyNode:
         import torch  # takes seconds, so after what can fail at once
 
         from policies.checkpoint import check_robot, load_policy
+        from policies.device import check_device
 
+        check_device(s.device)
         check_robot(s.checkpoint, self.spec)
         torch.set_num_threads(s.threads)
         policy = load_policy(s.checkpoint, s.device)
