@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from policies.data.layout import STATS
 from policies.data.lerobot_writer import recover
 from policies.data.tools.edit import delete, merge, parse_episodes, split
 from policies.data.tools.listing import find_datasets
@@ -64,6 +65,8 @@ class Inspect:
         root = self.root.resolve()
         page = write_page(self.root, self.out or root.with_name(f"{root.name}.html"), self.episodes)
         print(f"written: {page}")
+        if not (root / STATS).is_file():
+            print(f"warning: {self.root / STATS} is missing: limber counts its own, lerobot needs it")
         if self.open:
             webbrowser.open(page.resolve().as_uri())
 

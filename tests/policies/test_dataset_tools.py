@@ -21,11 +21,13 @@ from support.datasets import (
 )
 
 from policies.data.frames import load_dataset
+from policies.data.layout import STATS
 from policies.data.lerobot_writer import DatasetWriter
 from policies.data.tools.edit import delete, merge, parse_episodes, split
 from policies.data.tools.listing import find_datasets
 from policies.data.tools.page import write_page
 from policies.errors import DatasetError
+from policies.verbs.dataset import Inspect
 
 
 def check_episodes(root: Path, originals: list[int], cameras: tuple[str, ...] = ("front", "wrist")) -> None:
@@ -168,6 +170,15 @@ def test_page_is_self_contained_and_shows_every_episode(tmp_path: Path, write: o
     assert all(link.startswith("data:image/jpeg;base64,") for link in page.links)
     with pytest.raises(DatasetError, match="exists"):
         write_page(tmp_path / "a", tmp_path / "a.html")
+
+
+def test_missing_statistics_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_ours(tmp_path / "a")
+    Inspect(root, tmp_path / "whole.html").run()
+    assert "warning" not in capsys.readouterr().out
+    (root / STATS).unlink()
+    Inspect(root, tmp_path / "without.html").run()
+    assert f"warning: {root / STATS} is missing" in capsys.readouterr().out
 
 
 def test_listing_names_whole_broken_and_interrupted(tmp_path: Path) -> None:
