@@ -40,16 +40,9 @@ def checkout(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pip_prefix(checkout, tmp_path_factory):
     prefix = tmp_path_factory.mktemp("pip") / "prefix"
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "--no-index",
-    ]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    # Without --ignore-installed pip first removes the packages from this interpreter's own environment.
+    command += ["--no-index", "--ignore-installed"]
     command += ["--prefix", str(prefix), *(str(checkout / "ros2_ws" / "src" / name) for name in PACKAGES)]
     subprocess.run(command, check=True, timeout=150)
     return prefix
