@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from limber_bringup.checks import check_plan
 from limber_bringup.parse import parse_launch_file
 from limber_bringup.resolve import make_plan
 from mcap.reader import make_reader
@@ -110,18 +111,42 @@ def test_no_tag_that_only_later_distributions_know(name):
         ("sim.launch.xml", ["robot:=so102"], "unknown robot 'so102' (did you mean 'so101'?); valid: so101"),
         ("sim.launch.xml", ["task:=PickPlaec"], "unknown task 'PickPlaec' (did you mean 'PickPlace'?)"),
         ("sim.launch.xml", ["cameras:=fornt"], "unknown camera 'fornt' (did you mean 'front'?)"),
-        ("deploy.launch.xml", ["checkpoint:=nowhere"], "'nowhere' does not exist"),
+        ("deploy.launch.xml", ["checkpoint:=nowhere"], "parameter 'checkpoint': 'nowhere' does not exist"),
+        ("replay.launch.xml", ["episode:=nowhere"], "parameter 'episode': 'nowhere' does not exist"),
+        ("collect.launch.xml", ["task:=none"], "unknown task 'none'"),
+        ("collect.launch.xml", ["operator:=foo"], "unknown value of launch argument 'operator', 'foo'"),
     ],
 )
-def test_bad_input_ends_everything_with_one_line_and_exit_code_2(name, arguments, message):
+def test_a_wrong_name_is_one_line_and_exit_code_2_before_anything_starts(name, arguments, message, tmp_path):
+    if name == "collect.launch.xml":
+        arguments = [*arguments, f"dataset:={tmp_path / 'raw'}"]
     code, text = run(LAUNCH / name, *arguments, **SOURCE_PATH)
     assert code == 2, text
+    assert re.match(rf"error: \S+\.launch\.xml:\d+: {re.escape(message)}", text), text
+    assert text.count("\n") == 1, text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_only_a_node_can_refuse_ends_everything_with_one_line_and_exit_code_2():
+    code, text = run(LAUNCH / "sim.launch.xml", "width:=5000", **SOURCE_PATH)
+    assert code == 2, text
     errors = [line for line in text.splitlines() if re.match(r"\[\w+-\d\] error: ", line)]
-    assert errors, text
-    assert all(message in line for line in errors), text
+    assert len(errors) == 1, text
+    assert "parameter 'width': expected at least 0 and at most 4096, got 5000" in errors[0], text
     assert "Traceback" not in text
     for pid in re.findall(r"process started with pid \[(\d+)\]", text):
         assert wait_gone(int(pid))
+
+
+def test_names_that_are_right_pass(tmp_path):
+    for arguments in (
+        {"cameras": "none"},
+        {"cameras": "front, wrist", "task": "none"},
+        {"task": "PickPlace"},
+    ):
+        check_plan(make_plan(LAUNCH / "sim.launch.xml", arguments))
+    check_plan(make_plan(LAUNCH / "deploy.launch.xml", {"checkpoint": str(tmp_path)}))
+    check_plan(make_plan(LAUNCH / "collect.launch.xml", {"operator": "none", "task": "none"}))
 
 
 def test_a_missing_checkpoint_is_refused_before_anything_starts():

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from limber_bringup.checks import check_plan
 from limber_bringup.model import Plan
 from limber_bringup.output import Output, log_folder
 from limber_bringup.resolve import make_plan
@@ -18,9 +19,11 @@ def run_launch(path: Path, arguments: Mapping[str, str]) -> int:
     """Run a launch file until all its processes have ended; Ctrl-C or SIGTERM ends them.
 
     0 when they ended well, else the exit code of the first that failed. Raises `LaunchError` before
-    anything is started when the file or an argument is wrong.
+    anything is started when the file or an argument is wrong, or names what does not exist.
     """
-    return asyncio.run(_run(make_plan(path, arguments)))
+    plan = make_plan(path, arguments)
+    check_plan(plan)
+    return asyncio.run(_run(plan))
 
 
 async def _run(plan: Plan) -> int:
