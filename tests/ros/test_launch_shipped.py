@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -147,6 +149,12 @@ def test_names_that_are_right_pass(tmp_path):
         check_plan(make_plan(LAUNCH / "sim.launch.xml", arguments))
     check_plan(make_plan(LAUNCH / "deploy.launch.xml", {"checkpoint": str(tmp_path)}))
     check_plan(make_plan(LAUNCH / "collect.launch.xml", {"operator": "none", "task": "none"}))
+
+
+def test_only_the_file_is_required():
+    started = subprocess.run([sys.executable, "-m", "limber_bringup"], capture_output=True, text=True)
+    assert started.returncode == 2
+    assert started.stderr.endswith("error: the following arguments are required: file\n")
 
 
 def test_a_missing_checkpoint_is_refused_before_anything_starts():

@@ -19,7 +19,8 @@ def main() -> None:
         description="Run a ROS 2 launch file (XML) without ROS 2's own launch. Ctrl-C ends everything.",
     )
     parser.add_argument("file", type=Path, help="the launch file, e.g. launch/sim.launch.xml")
-    parser.add_argument("arguments", nargs="*", metavar="name:=value", help="launch arguments")
+    # Without the default argparse says that it is required.
+    parser.add_argument("arguments", nargs="*", default=[], metavar="name:=value", help="launch arguments")
     parser.add_argument("-s", "--show-args", action="store_true", help="show the launch file's arguments")
     options = parser.parse_intermixed_args()
     run_command(lambda: _launch(options.file, options.arguments, options.show_args))
