@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.contracts import Array
+from policies.data.layout import IMAGES, STATE
 from policies.errors import PolicyError
-from policies.evaluation.environment import IMAGES, STATE, make_environment
+from policies.evaluation.environment import make_environment
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Where the numbers come from: tests/benchmarks/bench_pickplace.py and the README.
 
 from dataclasses import dataclass, replace
 
+from policies.contracts import EXECUTION_HORIZON
 from policies.flow import Flow
 from policies.model import ModelConfig
 from policies.regression import Regression
@@ -31,7 +32,7 @@ def pick_place_flow(steps: int | None = None, minutes: float | None = None) -> R
         train=TrainConfig(steps=steps, minutes=minutes),
         n_obs_steps=1,
         chunk_size=16,
-        execution_horizon=8,
+        execution_horizon=EXECUTION_HORIZON,
     )
 
 
@@ -41,6 +42,3 @@ def pick_place_regression(
     """The same with plain L1 regression."""
     recipe = pick_place_flow(steps, minutes)
     return replace(recipe, model=replace(recipe.model, method=Regression(), use_state=use_state))
-
-
-PRESETS = {"pick-place-flow": pick_place_flow, "pick-place-regression": pick_place_regression}

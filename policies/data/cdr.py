@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware.control.clock import NS
 from policies.errors import DatasetError
 
 Bytes = bytes | memoryview
-NS = 1_000_000_000
 
 
 class Reader:

@@ -12,10 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.contracts import PolicySpec
+from policies.data.layout import IMAGES
 from policies.errors import PolicyError
-
-STATE = "observation.state"
-IMAGES = "observation.images."
 
 
 def make_environment(name: str, **options: Any) -> Any:

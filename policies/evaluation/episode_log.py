@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware.control.clock import NS
 from policies.evaluation.report import ChunkTrace, EpisodeResult, EpisodeTrace
 
-NS = 1_000_000_000
 REFUSED_AFTER = 3  # steps after its key in which a chunk must have been played
 
 

@@ -11,16 +11,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardware.control.scheduler import ChunkScheduler
-from policies.contracts import Array, Context, Policy, Prefix
+from policies.contracts import EXECUTION_HORIZON, Array, Context, Policy, Prefix
+from policies.data.layout import STATE
 from policies.errors import PolicyError
-from policies.evaluation.environment import STATE, Pictures, make_environment, policy_options
+from policies.evaluation.environment import Pictures, make_environment, policy_options
 from policies.evaluation.report import EpisodeResult
 
 
@@ -29,7 +30,7 @@ class RolloutConfig:
     """How a policy is played."""
 
     env: str = "sim:PickPlace-v0"
-    execution_horizon: int = 8
+    execution_horizon: int = EXECUTION_HORIZON
     """Steps s between two requests."""
     inference_delay: int = 0
     """Steps d between the observation and the chunk's arrival. ROS always has at least 1."""
@@ -169,7 +170,3 @@ def _run_seed(seed: int) -> EpisodeResult:
 def latencies(results: Sequence[EpisodeResult]) -> NDArray[np.float64]:
     """Every chunk's latency in ms, (M,)."""
     return np.array([ms for result in results for ms in result.latency_ms])
-
-
-def with_delay(config: RolloutConfig, inference_delay: int) -> RolloutConfig:
-    return replace(config, inference_delay=inference_delay)

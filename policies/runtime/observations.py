@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware.control.stamps import KEEP_NS
+
 State = NDArray[np.float32]  # (n_joints,)
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
-
-KEEP_NS = 2_000_000_000  # as long as the robot remembers its stamps
 
 
 @dataclass(frozen=True)

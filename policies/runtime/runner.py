@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hardware.control.clock import NS
 from policies.contracts import Array, Context, Policy, Prefix
 from policies.runtime.latency import Samples
 from policies.runtime.observations import Missing, ObservationBuffer, Window
 from policies.runtime.requester import ChunkRequester, Plan, Request
 
-NS = 1_000_000_000
 WARM_UP_CALLS = 3  # the first calls of a network take many times as long as the later ones
 
 

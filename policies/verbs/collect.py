@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hardware.spec import load_spec
 from policies.collection import check_environment, collect
-from policies.data.layout import robot_features
+from policies.data.layout import ACTION, IMAGES, STATE, robot_features
 from policies.data.staging import Note
 from policies.errors import DatasetError, PolicyError
 from policies.evaluation.seeds import COLLECTION
@@ -57,8 +57,8 @@ class Collect:
             missing = self.episodes - writer.n_episodes
             for demo in collect(self.env, seeds, missing, self.workers, **options):
                 for t in range(len(demo.state)):
-                    frame = {"observation.state": demo.state[t], "action": demo.action[t]}
-                    frame |= {f"observation.images.{name}": images[t] for name, images in demo.images.items()}
+                    frame = {STATE: demo.state[t], ACTION: demo.action[t]}
+                    frame |= {IMAGES + name: images[t] for name, images in demo.images.items()}
                     writer.add_frame(frame)
                 writer.save_episode(demo.instruction, {"success": True, "seed": demo.seed})
                 advance(writer.n_episodes / self.episodes, f"{writer.n_episodes} of {self.episodes}")

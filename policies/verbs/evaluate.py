@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from policies.checkpoint import read_config
+from policies.contracts import EXECUTION_HORIZON
 from policies.errors import PolicyError
 from policies.evaluation.report import EpisodeResult, EvaluationReport, figures, write_report
 from policies.evaluation.report_sources import commit, machine, read_curve
@@ -28,7 +29,7 @@ class Evaluate:
     """Episodes, one a seed; an interval of 10 points takes about as many."""
     first_seed: int = FINAL_TEST.start
     """Published ranges are in policies/evaluation/seeds.py."""
-    execution_horizon: int = 8
+    execution_horizon: int = EXECUTION_HORIZON
     """Steps between two chunks, s."""
     inference_delay: int = 0
     """Steps between an observation and the chunk built on it, d. ROS always has at least 1."""
