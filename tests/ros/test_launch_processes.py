@@ -254,3 +254,11 @@ def test_mistakes_start_nothing_and_exit_with_2(tmp_path):
         assert wanted in text
         assert text.count("\n") == 1, text
     assert not witness.exists()
+
+
+def test_an_interrupt_while_the_runner_itself_starts_is_one_word(tmp_path):
+    (tmp_path / "yaml.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    with runner(tmp_path / "none.launch.xml", PYTHONPATH=str(tmp_path)) as process:
+        read_until(process, "importing")
+        assert interrupt(process) == "interrupted\n"
+    assert process.returncode == 130

@@ -6,10 +6,7 @@ import sys
 from pathlib import Path
 
 from hardware.cli import run_command
-from limber_bringup.arguments import format_arguments, list_arguments
 from limber_bringup.errors import LaunchError
-from limber_bringup.parse import parse_launch_file
-from limber_bringup.runner import run_launch
 
 
 def main() -> None:
@@ -27,6 +24,11 @@ def main() -> None:
 
 
 def _launch(file: Path, words: list[str], show: bool) -> None:
+    # Only here, where a Ctrl-C while they are imported is one word.
+    from limber_bringup.arguments import format_arguments, list_arguments
+    from limber_bringup.parse import parse_launch_file
+    from limber_bringup.runner import run_launch
+
     if show:
         print(format_arguments(list_arguments(parse_launch_file(file), os.environ)))
         return
