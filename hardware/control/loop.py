@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from hardware.control.clock import NS, Clock
 from hardware.control.commands import Inbox, RefusedError
-from hardware.control.report import LoopCounters, Mode, Source, TickReport
+from hardware.control.report import LoopCounters, Mode, Source, TickReport, Vector
 from hardware.control.scheduler import Verdict
 from hardware.control.sources import Correction, PersonSource, PolicySource
 from hardware.control.stamps import StampIndex
@@ -34,8 +34,6 @@ from hardware.robot import Observation, Robot, Torque
 from hardware.safety.filter import SafetyFilter
 
 __all__ = ["ControlLoop", "LoopCounters", "Mode", "Source", "TickReport"]
-
-Vector = NDArray[np.float64]  # (n_joints,)
 
 STALE_PERIODS = 5  # an observation older than this many control periods is not acted on
 ROBOT_FAULTS = (HardwareError, OSError)  # OSError: a serial port's. Anything else is a bug and ends the loop
@@ -168,6 +166,8 @@ class ControlLoop:
         if now - observation.stamp_ns > STALE_PERIODS * self._period_ns:
             self.counters.stale_observations += 1
             base = None
+        if self._parking and (base is None or not np.isfinite(observation.state).all()):
+            self._parking = Parking(self.robot, self.safety.position)  # anew from where the arm is held
         correction = self._correction.current(now) if base is not None else None
         wanted = base if correction is None or base is None else base + correction
         if self.mode is Mode.DISARMED and np.isfinite(observation.state).all():

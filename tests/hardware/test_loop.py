@@ -393,6 +393,23 @@ def test_an_arm_that_is_blocked_while_it_parks_keeps_its_torque_and_says_where()
     np.testing.assert_allclose(rig.robot.state, SPEC.joint_array("rest"), atol=2e-3)
 
 
+@pytest.mark.parametrize("trouble", ["old readings", "no numbers"])
+def test_parking_that_was_held_up_goes_on_as_slowly(trouble: str) -> None:
+    rig = armed()
+    rig.loop.park()
+    rig.tick(40)
+    state = rig.robot.state
+    if trouble == "old readings":
+        rig.robot.latency_ns = 80_000_000
+    else:
+        rig.robot.state = np.full(6, np.nan)
+    rig.tick(100)
+    rig.robot.latency_ns, rig.robot.state = 0, state
+    rig.tick(800)
+    assert rig.loop.mode is Mode.DISARMED
+    assert np.abs(np.diff(rig.sent, axis=0)).max() / SPEC.control_dt < 0.8
+
+
 def test_a_gripper_that_holds_something_may_park() -> None:
     rig = armed()
     rig.robot.blocked[5] = True
