@@ -33,7 +33,7 @@ class JointOrder:
             expected, got = " ".join(self._names), " ".join(names)
             raise RefusedError(f"{what}: wrong names", f"expected joints {expected}, got {got}")
         if values.ndim != ndim or values.shape[-1] != len(names) or len(values) == 0:
-            shape = f"({'H, ' if ndim == 2 else ''}{len(names)})"
+            shape = f"(H, {len(names)})" if ndim == 2 else f"({len(names)},)"
             raise RefusedError(f"{what}: wrong shape", f"expected {shape}, got {values.shape}")
         if not np.isfinite(values).all():
             raise RefusedError(f"{what}: not finite", "expected numbers, got NaN or infinity")

@@ -106,11 +106,6 @@ class DatasetWriter:
         self._episode = self._new_episode()
         return self._n_episodes - 1
 
-    def discard_episode(self) -> None:
-        """Forget the running episode."""
-        self._episode.drop()
-        self._episode = self._new_episode()
-
     def finalize(self) -> Path:
         """Join the saved episodes into the dataset at `root`; a running episode is forgotten.
 

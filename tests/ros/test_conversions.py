@@ -8,6 +8,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from hardware.robot import ObjectPose
 from hardware.spec import CameraSpec
+from policies.data import cdr
 
 NAMES = ("a", "b", "c")
 RNG = np.random.default_rng(0)
@@ -22,9 +23,9 @@ def travel(message: object) -> object:
 def test_stamps_are_kept_bit_for_bit(stamp: int) -> None:
     message = conversions.joint_state(NAMES, stamp, [1.0, 2.0, 3.0])
     assert conversions.stamp_ns(travel(message).header.stamp) == stamp
-    assert conversions.raw_stamp_ns(serialize_message(message)) == stamp
+    assert cdr.stamp_ns(serialize_message(message)) == stamp
     plan = conversions.trajectory(NAMES, stamp, np.zeros((2, 3)), 0.05)
-    assert conversions.raw_stamp_ns(serialize_message(plan)) == stamp
+    assert cdr.stamp_ns(serialize_message(plan)) == stamp
 
 
 def test_joint_states_always_fill_all_three() -> None:

@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import tyro
-
-from hardware.cli import run_command
+from hardware.cli import parse, run_command
 from hardware.errors import LimberError
 
 MINIMUM_EPISODES = 50
@@ -135,4 +133,4 @@ def _summary(out: Path, stages: dict[str, float], total: float) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    run_command(lambda: tyro.cli(Demo, prog="make demo").run())
+    run_command(lambda: parse(Demo, "make demo").run())

@@ -1,7 +1,6 @@
 """Messages to arrays and back. Stamps are nanoseconds of robot time."""
 
 import math
-import struct
 from array import array
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +18,6 @@ from hardware.spec import CameraSpec
 
 NS = 1_000_000_000
 BASE_FRAME = "base_link"
-_STAMP = struct.Struct("<iI")
 
 
 def time_msg(stamp_ns: int) -> Time:
@@ -29,12 +27,6 @@ def time_msg(stamp_ns: int) -> Time:
 def stamp_ns(stamp: Time) -> int:
     """A header's stamp as nanoseconds, bit for bit the inverse of `time_msg`."""
     return stamp.sec * NS + stamp.nanosec
-
-
-def raw_stamp_ns(serialized: bytes) -> int:
-    """The stamp of a serialised message that begins with a header, without deserialising it."""
-    sec, nanosec = _STAMP.unpack_from(serialized, 4)  # after CDR's 4 bytes of encapsulation
-    return sec * NS + nanosec
 
 
 def _doubles(values: ArrayLike) -> array:

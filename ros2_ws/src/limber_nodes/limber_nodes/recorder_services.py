@@ -57,7 +57,8 @@ class RecorderServices:
                 response.success = True
             except LimberError as error:
                 response.message = str(error)
-                self.node.get_logger().error(str(error))
+                if str(error) != self.recorder.status.reason:  # which is said below
+                    self.node.get_logger().error(str(error))
             self._answered()
             return response
 

@@ -23,6 +23,7 @@ from limber_nodes.spin import run_node
 from limber_nodes.teleop_drive import Drive, Outcome
 from limber_nodes.teleop_keys import SessionKeys
 from limber_nodes.teleop_session import Plan, Session, SessionClosed
+from policies.data import cdr
 
 STATE_S = 0.02  # wall time that a joint state may come after the plan of the same tick
 
@@ -106,7 +107,7 @@ class TeleopNode:
         self.drive.success = message.data
 
     def _on_step(self, planned: bytes) -> None:
-        self.key = conversions.raw_stamp_ns(planned)
+        self.key = cdr.stamp_ns(planned)
         self._answer()
 
     def _answer(self) -> None:
@@ -132,7 +133,7 @@ class TeleopNode:
     def _state_of(self, key: int) -> bytes | None:
         """The joint state of the step's first tick or later; it was published just before the plan."""
         deadline = time.monotonic() + STATE_S
-        while (state := self.states.newest()) is None or conversions.raw_stamp_ns(state) < key:
+        while (state := self.states.newest()) is None or cdr.stamp_ns(state) < key:
             if time.monotonic() > deadline:
                 return None
             time.sleep(0.0005)
