@@ -27,12 +27,12 @@ class Demo:
 
     out: Path = Path("runs/demo")
     """Folder of everything made; one that exists is kept beside it under another name."""
-    episodes: int = 100
+    episodes: int = 170
     """Demonstrations to collect, if the time allows; never fewer than 50."""
-    collect_seconds: float = 120.0
+    collect_seconds: float = 165.0
     """Stop collecting after this long, once there are 50."""
-    train_minutes: float = 2.5
-    """Wall-clock budget of training."""
+    train_minutes: float = 2.0
+    """Wall-clock budget of training; demonstrations are worth more than steps (README, Figures)."""
     evaluation_episodes: int = 20
     """Unseen episodes, at real-time speed."""
     seed: int = 0
