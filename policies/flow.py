@@ -1,8 +1,14 @@
 """Rectified flow matching over action chunks (Liu et al. 2209.03003, Lipman et al. 2210.02747).
 
     x_tau = (1 - tau) x0 + tau x1, x0 ~ N(0, I), x1 the demonstrated chunk, tau 0 noise .. 1 data
-    loss  = |v(x_tau, tau, o) - (x1 - x0)|^2
-    chunk = x0 + sum of v / n over n Euler steps
+    loss  = |net(x_tau, tau, o) - x1|, the net predicts the chunk
+    v     = (net(x_tau, tau, o) - x_tau) / (1 - tau), the velocity from noise to data
+    chunk = x0 + sum of v / n over n Euler steps; the last one ends on the net's own prediction
+
+Predicting the velocity instead, as the papers do, asks the net to pass the noise through to its
+output: with 170 demonstrations of pick-and-place that gave 77 of 100 after 2000 steps, this
+94 after 1500 (tuning seeds, one training seed). Chunks lie near few dimensions, noise does
+not (Li and He, arXiv 2511.13720, on images). L1 as in ACT (arXiv 2304.13705).
 
 Each encoded observation serves K draws of (x0, tau): it is most of the cost of a step.
 Training-time real-time chunking (arXiv 2512.05964): with `max_prefix` > 0 the first d points,
@@ -36,14 +42,14 @@ class Flow:
         tau = strata(k, generator).view(k, 1, 1).expand(-1, -1, horizon)  # (K, 1, H)
         if self.max_prefix == 0:
             t = tau.unsqueeze(-1)
-            return (net((1 - t) * x0 + t * x1, tau, features) - (x1 - x0)).square().mean()
+            return (net((1 - t) * x0 + t * x1, tau, features) - x1).abs().mean()
         device = chunk.device
         length = torch.randint(0, self.max_prefix + 1, (k, batch, 1), generator=generator, device=device)
         clean = torch.arange(horizon, device=device) < length  # (K, B, H)
         tau = tau.expand(-1, batch, -1).masked_fill(clean, 1.0)
         t = tau.unsqueeze(-1)
-        error = net((1 - t) * x0 + t * x1, tau, features) - (x1 - x0)
-        return (error.square().mean(-1) * ~clean).sum() / (~clean).sum()
+        error = net((1 - t) * x0 + t * x1, tau, features) - x1
+        return (error.abs().mean(-1) * ~clean).sum() / (~clean).sum()
 
     def sample(
         self,
@@ -61,7 +67,7 @@ class Flow:
             if prefix and guided:
                 x = torch.cat([prefix.actions[:, :guided], x[:, guided:]], dim=1)
                 tau[:, :guided] = 1.0
-            x = x + net(x, tau, features) / n
+            x = x + (net(x, tau, features) - x) / (n - i)  # v / n, since 1 - tau = (n - i) / n
         if prefix:
             x = torch.cat([prefix.actions, x[:, prefix.length :]], dim=1)
         return x

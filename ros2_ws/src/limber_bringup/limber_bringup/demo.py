@@ -27,9 +27,9 @@ class Demo:
 
     out: Path = Path("runs/demo")
     """Folder of everything made; one that exists is kept beside it under another name."""
-    episodes: int = 170
+    episodes: int = 150
     """Demonstrations to collect, if the time allows; never fewer than 50."""
-    collect_seconds: float = 165.0
+    collect_seconds: float = 150.0
     """Stop collecting after this long, once there are 50."""
     train_minutes: float = 2.0
     """Wall-clock budget of training; demonstrations are worth more than steps (README, Figures)."""
