@@ -99,8 +99,9 @@ class ControlLoop:
 
         False: it is none of this arm's, and refused. So with a correction.
         """
-        take = lambda values: self._person.offer(values, self.clock.now_ns())  # noqa: E731
-        return self._inbox.offer("teleop command", names, goal, 1, take)
+        return self._inbox.offer(
+            "teleop command", names, goal, 1, lambda values: self._person.offer(values, self.clock.now_ns())
+        )
 
     def offer_correction(self, names: Sequence[str], delta: NDArray[np.float64], stamp_ns: int) -> bool:
         """A bounded delta for the goals of one step; left out when `stamp_ns` is a step old or more."""

@@ -23,7 +23,7 @@ class Collect:
     env: str = "sim:PickPlace-v0"
     """A gymnasium name; its package is imported now."""
     episodes: int = 100
-    """Successful demonstrations to keep; failed ones are left out. `make demo` takes as many."""
+    """Successful demonstrations to keep; failed ones are left out."""
     first_seed: int = COLLECTION.start
     """Published ranges are in policies/evaluation/seeds.py."""
     robot: str = "so101"

@@ -61,8 +61,10 @@ class Train:
     def run(self) -> None:
         from policies.data.frames import load_dataset
         from policies.dataset_spec import dataset_spec
+        from policies.device import check_device
         from policies.train import Trainer
 
+        check_device(self.device)
         method = method_class(self.policy)
         recipe = pick_place_flow(self.steps, self.minutes)
         chosen: dict[str, Any] = {"seed": self.seed, "threads": self.threads, "device": self.device}

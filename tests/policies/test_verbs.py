@@ -103,6 +103,7 @@ def test_train_and_evaluate(run, tmp_path, capsys):
         ({"steps": None, "minutes": 0.0}, "budget: expected a number above 0, got 0"),
         ({"chunk_size": 0}, "chunk_size and n_obs_steps of at least 1, got 0, 1"),
         ({"n_obs_steps": 0}, "chunk_size and n_obs_steps of at least 1, got 16, 0"),
+        ({"device": "cuda:99"}, "unknown device 'cuda:99'; valid: cpu"),
         ({"batch_size": 0}, "batch_size: expected at least 1, got 0"),
     ],
 )

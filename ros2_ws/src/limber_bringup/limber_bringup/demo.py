@@ -32,7 +32,7 @@ class Demo:
     collect_seconds: float = 150.0
     """Stop collecting after this long, once there are 50."""
     train_minutes: float = 2.0
-    """Wall-clock budget of training; demonstrations are worth more than steps (README, Figures)."""
+    """Wall-clock budget of training."""
     evaluation_episodes: int = 20
     """Unseen episodes, at real-time speed."""
     seed: int = 0

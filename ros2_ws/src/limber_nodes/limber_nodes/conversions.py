@@ -13,10 +13,10 @@ from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from visualization_msgs.msg import Marker, MarkerArray
 
+from hardware.control.clock import NS
 from hardware.robot import ObjectPose
 from hardware.spec import CameraSpec
 
-NS = 1_000_000_000
 BASE_FRAME = "base_link"
 
 

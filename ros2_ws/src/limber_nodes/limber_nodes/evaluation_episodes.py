@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from rclpy.node import Node
 from std_msgs.msg import String
 
+from hardware.control.clock import NS
 from hardware.errors import HardwareError, LimberError
 from limber_nodes import qos
 from limber_nodes.evaluation_streams import EvaluationStreams
 from limber_nodes.teleop_session import Outcome, Plan, Session, SessionClosed
 from policies.evaluation.episode_log import EpisodeLog
 
-NS = 1_000_000_000
 POLL_S = 0.005
 SILENT_S = 5.0  # wall time without joint states after which an episode is a fault
 

@@ -12,7 +12,7 @@ from limber_nodes.parameters import Parameters, param
 from limber_nodes.policy_inputs import PolicyInputs
 from limber_nodes.robots import robot_spec
 from limber_nodes.spin import run_node
-from policies.contracts import Array
+from policies.contracts import EXECUTION_HORIZON, Array
 from policies.errors import PolicyError
 from policies.runtime.observations import ObservationBuffer
 from policies.runtime.runner import PolicyRunner
@@ -34,7 +34,7 @@ class PolicySettings:
         1, "torch's threads; one leaves the other cores to loop and cameras", low=1, high=256
     )
     execution_horizon: int = param(
-        8, "steps between two requests; in lock-step 8 did better than 4 and 12", low=1, high=100
+        EXECUTION_HORIZON, "steps between two requests; below the chunk's size", low=1, high=100
     )
     num_inference_steps: int = param(0, "steps of the sampler; 0: as the checkpoint says", low=0, high=1000)
     compressed: bool = param(True, "take JPEG pictures; false: raw ones")
