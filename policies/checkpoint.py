@@ -17,14 +17,20 @@ import numpy as np
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hardware.spec import RobotSpec, spec_from_dict
+from hardware.spec import RobotSpec
+from policies.checkpoint_folder import (
+    DAMAGE,
+    FORMAT,
+    checkpoint_folder,
+    damaged,
+    read_json,
+    read_trained_for,
+)
 from policies.chunk_policy import ChunkPolicy
-from policies.contracts import CameraShape, Policy, PolicySpec
+from policies.contracts import Policy, PolicySpec
 from policies.errors import CheckpointError, PolicyError
 from policies.model import ChunkModel, ModelConfig, model_config_from_dict
 from policies.normalization import FeatureStats
-
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -84,47 +90,24 @@ def write_checkpoint(
     (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=2) + "\n")
 
 
-def checkpoint_folder(path: str | Path) -> Path:
-    """The checkpoint at `path`, which may also be the folder of a training run."""
-    folder = Path(path)
-    if not folder.is_dir():
-        raise CheckpointError(f"expected a checkpoint folder, {str(path)!r} does not exist")
-    if not (folder / "config.json").is_file() and (folder / "checkpoint").is_dir():
-        folder = folder / "checkpoint"
-    for name in ("config.json", "model.safetensors", "stats.json"):
-        if not (folder / name).is_file():
-            raise CheckpointError(f"expected a checkpoint folder, {str(path)!r} has no {name}")
-    return folder
-
-
 def read_config(path: str | Path) -> CheckpointConfig:
     """`config.json` of a checkpoint; `CheckpointError` when it is of another format or damaged."""
-    file = checkpoint_folder(path) / "config.json"
+    trained_for = read_trained_for(path)
+    data = read_json(path, "config.json")
     try:
-        data = json.loads(file.read_text())
-        if data.get("format") != FORMAT:
-            raise CheckpointError(f"{file}: expected format {FORMAT}, got {data.get('format')!r}")
-        spec = dict(data["spec"])
-        for key in ("state_names", "action_names"):
-            spec[key] = tuple(spec[key])
-        spec["cameras"] = tuple(CameraShape(**c) for c in spec["cameras"])
-        return CheckpointConfig(
-            model=model_config_from_dict(data["model"]),
-            spec=PolicySpec(**spec),
-            robot=spec_from_dict(data["robot"]) if data["robot"] else None,
-            training=data["training"],
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{file}: damaged: {type(error).__name__}: {error}") from None
+        model = model_config_from_dict(data["model"])
+        return CheckpointConfig(model, trained_for.spec, trained_for.robot, data["training"])
+    except DAMAGE as error:
+        raise damaged(checkpoint_folder(path) / "config.json", error) from None
 
 
 def read_stats(path: str | Path) -> dict[str, FeatureStats]:
     """`stats.json` of a checkpoint."""
-    file = checkpoint_folder(path) / "stats.json"
+    data = read_json(path, "stats.json")
     try:
-        return {key: FeatureStats.from_dict(value) for key, value in json.loads(file.read_text()).items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{file}: damaged: {type(error).__name__}: {error}") from None
+        return {key: FeatureStats.from_dict(value) for key, value in data.items()}
+    except DAMAGE as error:
+        raise damaged(checkpoint_folder(path) / "stats.json", error) from None
 
 
 def load_policy(path: str | Path, device: str = "cpu") -> Policy:
@@ -140,36 +123,6 @@ def load_policy(path: str | Path, device: str = "cpu") -> Policy:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{folder / 'model.safetensors'}: damaged: {reason}") from None
     return ChunkPolicy(model, device)
-
-
-def check_robot(checkpoint: str | Path | CheckpointConfig, robot: RobotSpec) -> None:
-    """Raise `CheckpointError` unless the checkpoint was trained for this robot's joints and cameras.
-
-    To be called before torque goes on. One line, with both lists.
-    """
-    config = checkpoint if isinstance(checkpoint, CheckpointConfig) else read_config(checkpoint)
-    spec = config.spec
-    if config.robot is not None and config.robot.name != robot.name:
-        raise CheckpointError(f"checkpoint is for robot {config.robot.name!r}, this robot is {robot.name!r}")
-    if spec.action_names != robot.joint_names or spec.state_names != robot.joint_names:
-        raise CheckpointError(
-            f"checkpoint is for joints [{' '.join(spec.action_names)}], "
-            f"this robot has [{' '.join(robot.joint_names)}]"
-        )
-    if spec.action_hz != robot.action_hz:
-        raise CheckpointError(
-            f"checkpoint is for action_hz {spec.action_hz}, this robot runs {robot.action_hz}"
-        )
-    seen = {(c.name, c.width, c.height) for c in robot.cameras}
-    wanted = [(c.name, c.width, c.height) for c in spec.cameras]
-    if not seen.issuperset(wanted):
-        raise CheckpointError(
-            f"checkpoint is for cameras [{_cameras(wanted)}], this robot has [{_cameras(sorted(seen))}]"
-        )
-
-
-def _cameras(cameras: list[tuple[str, int, int]]) -> str:
-    return " ".join(f"{name}:{width}x{height}" for name, width, height in cameras) or "none"
 
 
 def all_finite(weights: Mapping[str, Tensor]) -> bool:

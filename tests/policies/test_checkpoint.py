@@ -8,7 +8,8 @@ import pytest
 from support.learning import tiny_model
 
 from hardware.spec import load_spec
-from policies.checkpoint import check_robot, load_policy, read_config, save_checkpoint
+from policies.checkpoint import load_policy, read_config, save_checkpoint
+from policies.checkpoint_folder import check_robot
 from policies.chunk_policy import ChunkPolicy
 from policies.contracts import Context, policy_spec
 from policies.errors import CheckpointError

@@ -147,8 +147,33 @@ def test_names_that_are_right_pass(tmp_path):
         {"task": "PickPlace"},
     ):
         check_plan(make_plan(LAUNCH / "sim.launch.xml", arguments))
-    check_plan(make_plan(LAUNCH / "deploy.launch.xml", {"checkpoint": str(tmp_path)}))
+    checkpoint = untrained_checkpoint(tmp_path / "checkpoint", load_spec("so101"))
+    check_plan(make_plan(LAUNCH / "deploy.launch.xml", {"checkpoint": str(checkpoint)}))
     check_plan(make_plan(LAUNCH / "collect.launch.xml", {"operator": "none", "task": "none"}))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["width:=64"], "checkpoint is for cameras [front:96x96 wrist:96x96], this robot has [front:64x96 "),
+        (["cameras:=wrist"], "checkpoint is for cameras [front:96x96 wrist:96x96], this robot has [wrist:"),
+        (["device:=cuda:99"], "unknown device 'cuda:99'; valid: cpu"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_refused_before_anything_starts(arguments, message, tmp_path):
+    checkpoint = untrained_checkpoint(tmp_path / "checkpoint", load_spec("so101"))
+    report = tmp_path / "report"
+    code, text = run(
+        LAUNCH / "deploy.launch.xml",
+        f"checkpoint:={checkpoint}",
+        f"report:={report}",
+        *arguments,
+        **SOURCE_PATH,
+    )
+    assert code == 2, text
+    assert re.match(rf"error: \S+\.launch\.xml:\d+: {re.escape(message)}", text), text
+    assert text.count("\n") == 1, text
+    assert not report.exists()
 
 
 def test_only_the_file_is_required():

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hardware.errors import LimberError
-from hardware.spec import load_spec
+from hardware.spec import RobotSpec, load_spec
 from limber_bringup.model import Plan
+from policies.checkpoint_folder import check_robot
 
 
 def check_plan(plan: Plan) -> None:
@@ -28,11 +29,7 @@ def check_plan(plan: Plan) -> None:
 
 def _check(given: Mapping[str, str]) -> None:
     """Look up the parameters of one node."""
-    if "robot" in given:
-        spec = load_spec(given["robot"])
-        cameras = tuple(name for word in given.get("cameras", "").split(",") if (name := word.strip()))
-        if cameras != ("none",):
-            spec.with_cameras(cameras)
+    spec = _robot(given) if "robot" in given else None
     if "task" in given and (given["task"] not in ("", "none") or given.get("operator") == "expert"):
         from sim.tasks import load_task  # only here: an arm alone needs no MuJoCo
 
@@ -40,3 +37,18 @@ def _check(given: Mapping[str, str]) -> None:
     for name in ("checkpoint", "episode"):
         if name in given and not Path(given[name]).exists():
             raise LimberError(f"parameter {name!r}: {given[name]!r} does not exist")
+    if "checkpoint" in given and spec:
+        check_robot(given["checkpoint"], spec)
+    if given.get("device", "cpu") != "cpu":
+        from policies.device import check_device  # only here: imports torch
+
+        check_device(given["device"])
+
+
+def _robot(given: Mapping[str, str]) -> RobotSpec:
+    """The robot as the node will have it: with the cameras and the picture size of the parameters."""
+    spec = load_spec(given["robot"])
+    cameras = tuple(name for word in given.get("cameras", "").split(",") if (name := word.strip()))
+    chosen = None if not cameras else () if cameras == ("none",) else cameras
+    width, height = (int(given.get(side, 0)) or None for side in ("width", "height"))
+    return spec.with_cameras(chosen, width, height)

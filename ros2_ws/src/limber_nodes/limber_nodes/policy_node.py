@@ -12,6 +12,7 @@ from limber_nodes.parameters import Parameters, param
 from limber_nodes.policy_inputs import PolicyInputs
 from limber_nodes.robots import robot_spec
 from limber_nodes.spin import run_node
+from policies.checkpoint_folder import check_robot
 from policies.contracts import EXECUTION_HORIZON, Array
 from policies.errors import PolicyError
 from policies.runtime.observations import ObservationBuffer
@@ -55,13 +56,13 @@ class PolicyNode:
         s = self.settings
         if not s.checkpoint:
             raise PolicyError("parameter 'checkpoint': expected a checkpoint folder, got nothing")
+        check_robot(s.checkpoint, self.spec)
         import torch  # takes seconds, so after what can fail at once
 
-        from policies.checkpoint import check_robot, load_policy
+        from policies.checkpoint import load_policy
         from policies.device import check_device
 
         check_device(s.device)
-        check_robot(s.checkpoint, self.spec)
         torch.set_num_threads(s.threads)
         policy = load_policy(s.checkpoint, s.device)
         horizon, size = s.execution_horizon, policy.spec.chunk_size

@@ -1,7 +1,7 @@
 """How a robot spec becomes a robot: one line a driver."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hardware.errors import SpecError, unknown
 from hardware.robot import Robot
@@ -35,18 +35,10 @@ class RobotSettings:
 
 def robot_spec(settings: RobotSettings) -> RobotSpec:
     """The spec as the parameters want it; raises `SpecError`."""
-    spec = load_spec(settings.robot)
     chosen = settings.cameras or None
     if chosen == ("none",):
         chosen = ()
-    spec = spec.with_cameras(chosen)
-    return replace(
-        spec,
-        cameras=tuple(
-            replace(c, width=settings.width or c.width, height=settings.height or c.height)
-            for c in spec.cameras
-        ),
-    )
+    return load_spec(settings.robot).with_cameras(chosen, settings.width or None, settings.height or None)
 
 
 def _simulated(spec: RobotSpec, settings: RobotSettings) -> Robot:
