@@ -1,17 +1,20 @@
 """`python -m hardware VERB`: each verb is a frozen dataclass with `run()` in its own file of `verbs/`."""
 
 import sys
+from typing import Any
 
 from hardware.cli import parse, run_command
 from hardware.errors import HardwareError, unknown
+from hardware.verbs.emulate import Emulate
 from hardware.verbs.ports import Ports
 from hardware.verbs.robots import Robots
 from hardware.verbs.spec import Spec
 
-VERBS: dict[str, type[Robots] | type[Spec] | type[Ports]] = {
+VERBS: dict[str, type[Any]] = {
     "robots": Robots,
     "spec": Spec,
     "ports": Ports,
+    "emulate": Emulate,
 }
 
 

@@ -16,9 +16,11 @@ import yaml
 from numpy.typing import NDArray
 
 from hardware.errors import SpecError, unknown
+from hardware.servos.table import SERVOS
 from hardware.spec_yaml import Located, load_located
 
 CONTROL_HZ = 100  # default of the robot loop
+HIGHEST_ID = 0xFC  # of a servo, in both protocols
 ACTION_HZ = 20  # default rate of datasets, chunks and policies
 
 
@@ -50,8 +52,28 @@ class CameraSpec:
 
 
 @dataclass(frozen=True)
+class ServoSpec:
+    """The servo that moves a joint. `direction` is -1 where it counts against the joint's angle."""
+
+    joint: str
+    model: str
+    id: int
+    direction: int = 1
+
+
+@dataclass(frozen=True)
+class BusSpec:
+    """One serial line and its servos. `port` is empty where only a launch argument knows it."""
+
+    name: str
+    baud: int
+    servos: tuple[ServoSpec, ...]
+    port: str = ""
+
+
+@dataclass(frozen=True)
 class RobotSpec:
-    """A robot's joints (in the order of every array), cameras and rates."""
+    """A robot's joints (in the order of every array), cameras, rates and the wires to its servos."""
 
     name: str
     joints: tuple[JointSpec, ...]
@@ -59,6 +81,7 @@ class RobotSpec:
     control_hz: int = CONTROL_HZ
     action_hz: int = ACTION_HZ
     description: str = ""
+    buses: tuple[BusSpec, ...] = ()
 
     @cached_property
     def joint_names(self) -> tuple[str, ...]:
@@ -124,7 +147,10 @@ def spec_from_dict(data: dict[str, Any]) -> RobotSpec:
     """The inverse of `RobotSpec.to_dict`, as kept in checkpoints and recordings."""
     joints = tuple(JointSpec(**j) for j in data["joints"])
     cameras = tuple(CameraSpec(**c) for c in data["cameras"])
-    return RobotSpec(**{**data, "joints": joints, "cameras": cameras})
+    buses = tuple(
+        BusSpec(**{**b, "servos": tuple(ServoSpec(**s) for s in b["servos"])}) for b in data.get("buses", ())
+    )
+    return RobotSpec(**{**data, "joints": joints, "cameras": cameras, "buses": buses})
 
 
 def robot_names() -> list[str]:
@@ -156,7 +182,7 @@ def _parse(text: str, file: str) -> RobotSpec:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise SpecError(f"{file}:{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
-    root.only("name", "description", "control_hz", "action_hz", "joints", "cameras")
+    root.only("name", "description", "control_hz", "action_hz", "joints", "cameras", "buses")
     control_hz = root.positive_int("control_hz", CONTROL_HZ)
     action_hz = root.positive_int("action_hz", ACTION_HZ)
     if control_hz % action_hz:
@@ -182,6 +208,7 @@ def _parse(text: str, file: str) -> RobotSpec:
         control_hz=control_hz,
         action_hz=action_hz,
         description=root.text("description", ""),
+        buses=_buses(root, tuple(joint.name for joint in joints)),
     )
 
 
@@ -215,3 +242,44 @@ def _camera(item: Located) -> CameraSpec:
         frame=item.text("frame", f"{name}_optical_frame"),
         latency_ms=item.not_negative("latency_ms", 0.0),
     )
+
+
+def _buses(root: Located, joints: tuple[str, ...]) -> tuple[BusSpec, ...]:
+    """The lines; where there are any, every joint has one servo on one of them."""
+    buses: list[BusSpec] = []
+    wired: set[str] = set()
+    for item in root.items("buses", optional=True):
+        item.only("name", "baud", "port", "servos")
+        name = item.name("name")
+        if name in [b.name for b in buses]:
+            raise item.error("name", f"bus {name!r} is named twice")
+        servos: list[ServoSpec] = []
+        for entry in item.items("servos"):
+            servo = _servo(entry, joints)
+            if servo.joint in wired:
+                raise entry.error("joint", f"joint {servo.joint!r} has two servos")
+            if servo.id in [s.id for s in servos]:
+                raise entry.error("id", f"id {servo.id} is on bus {name!r} twice")
+            wired.add(servo.joint)
+            servos.append(servo)
+        buses.append(BusSpec(name, item.positive_int("baud"), tuple(servos), item.text("port", "")))
+    missing = [joint for joint in joints if joint not in wired]
+    if buses and missing:
+        raise root.error("buses", f"no servo for joint {missing[0]!r}")
+    return tuple(buses)
+
+
+def _servo(item: Located, joints: tuple[str, ...]) -> ServoSpec:
+    item.only("joint", "model", "id", "direction")
+    joint, model = item.text("joint"), item.text("model")
+    if joint not in joints:
+        raise item.error("joint", unknown("joint", joint, joints))
+    if model not in SERVOS:
+        raise item.error("model", unknown("servo model", model, SERVOS))
+    servo = item.positive_int("id")
+    if servo > HIGHEST_ID:
+        raise item.error("id", f"id: expected 1 to {HIGHEST_ID}, got {servo}")
+    direction = item.number("direction", 1)
+    if direction not in (-1, 1):
+        raise item.error("direction", f"direction: expected 1 or -1, got {direction:g}")
+    return ServoSpec(joint, model, servo, int(direction))

@@ -1,0 +1,225 @@
+"""A whole emulated robot: the lines of a spec, the plant behind them, and the faults that befall them."""
+
+import select
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hardware.emulator.dispatch import DynamixelLine, FeetechLine
+from hardware.emulator.dynamixel_servo import DynamixelServo
+from hardware.emulator.faults import FaultEvent, Faults
+from hardware.emulator.feetech_servo import FeetechServo
+from hardware.emulator.line import Dispatch, Line
+from hardware.emulator.plant import Plant, ServoParameters, ServoPlant
+from hardware.emulator.pty_port import PtyPort
+from hardware.emulator.servo import EmulatedServo, Sensed, Shaft
+from hardware.errors import HardwareError
+from hardware.servos.table import SERVOS
+from hardware.spec import BusSpec, RobotSpec
+
+SUPPLY_V = 7.4
+IDLE_S = 0.01  # the plant goes on at least this often
+MIDDLE = 2048  # ticks that a calibrated servo shows in the middle of its joint's range
+# Moment of the arm about each joint where it is stretched out, N m: an SO-101 (0.45 kg beyond the
+# shoulder) measured with a scale by people who tune its gains.
+GRAVITY = {"shoulder_lift": 0.7, "elbow_flex": 0.4, "wrist_flex": 0.12}
+
+
+def middle_shaft(spec: RobotSpec, joint: str, direction: int) -> Shaft:
+    """A servo that shows 2048 in the middle of its joint's range, as after calibration."""
+    limits = next(j for j in spec.joints if j.name == joint)
+    middle = 0.5 * (limits.lower + limits.upper)
+    ticks = MIDDLE - direction * middle * 4096 / (2 * np.pi)
+    return Shaft(round(float(ticks)), direction)
+
+
+def servo_plant(spec: RobotSpec) -> ServoPlant:
+    """Every joint with what its servo can do and the arm's weight on it, at the rest pose."""
+    models = {servo.joint: SERVOS[servo.model] for bus in spec.buses for servo in bus.servos}
+    joints = [
+        ServoParameters(
+            stall_torque=models[j.name].rated["stall_torque"],
+            speed=models[j.name].rated["speed"],
+            gravity=GRAVITY.get(j.name, 0.0) * models[j.name].rated["stall_torque"] / 1.6,
+        )
+        for j in spec.joints
+    ]
+    return ServoPlant(joints, spec.joint_array("rest"))
+
+
+class EmulatedRobot:
+    """The servos of a spec on their lines, in one thread: `serve` until told to end.
+
+    Links to the ports are `folder`/<name of the bus>. With wire_time False answers come at once.
+    """
+
+    def __init__(
+        self,
+        spec: RobotSpec,
+        folder: Path,
+        plant: Plant | None = None,
+        faults: Faults | None = None,
+        *,
+        wire_time: bool = True,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not spec.buses:
+            raise HardwareError(f"robot {spec.name!r} has no servo bus to emulate")
+        self.spec = spec
+        self.plant = plant or servo_plant(spec)
+        self.faults = faults or Faults()
+        self.supply_v = SUPPLY_V
+        self._now_s = now_s
+        self._advanced_s = now_s()
+        self._events: list[tuple[float, Callable[[], None]]] = []
+        servos: dict[str, EmulatedServo] = {}
+        self.lines: dict[str, Line] = {}
+        for bus in spec.buses:
+            on_bus = {s.joint: _servo(spec, bus, i) for i, s in enumerate(bus.servos)}
+            servos |= on_bus
+            self.lines[bus.name] = Line(
+                PtyPort(folder / bus.name),
+                _dispatch(bus),
+                list(on_bus.values()),
+                self.faults,
+                self.advance,
+                wire_time=wire_time,
+            )
+        self.servos = [servos[name] for name in spec.joint_names]
+
+    def open(self) -> None:
+        """Power on and plug in."""
+        self.power_on()
+        for line in self.lines.values():
+            line.port.open()
+
+    def close(self) -> None:
+        for line in self.lines.values():
+            line.port.close()
+
+    def power_on(self) -> None:
+        """Every servo as after power came, where its joint is."""
+        for servo, position in zip(self.servos, self.plant.position, strict=True):
+            servo.power_on(float(position))
+
+    def serve(self) -> None:
+        """Wait for a client or what is due next, at most 10 ms, and do it."""
+        open_lines = {line.port.fd: line for line in self.lines.values() if line.port.fd >= 0}
+        due = min((line.next_s for line in self.lines.values()), default=float("inf"))
+        wait = min(IDLE_S, max(0.0, due - time.monotonic()))
+        for fd in select.select(list(open_lines), [], [], wait)[0]:
+            open_lines[fd].receive()
+        for line in self.lines.values():
+            line.deliver()
+        now = time.monotonic()
+        while self._events and self._events[0][0] <= now:
+            self._events.pop(0)[1]()
+        self.advance()
+
+    def advance(self) -> None:
+        """Let the plant go on to now, and the servos measure."""
+        now = self._now_s()
+        seconds, self._advanced_s = now - self._advanced_s, now
+        if seconds <= 0.0:
+            return
+        drives = [servo.drive() for servo in self.servos]
+        goal = np.array([drive.goal for drive in drives])
+        limit = np.array([drive.limit if self.supply_v > 0.0 else 0.0 for drive in drives])
+        plant = self.plant
+        plant.step(goal, limit, seconds)
+        for servo, q, v, load in zip(self.servos, plant.position, plant.velocity, plant.load, strict=True):
+            servo.sense(Sensed(float(q), float(v), float(load), self.supply_v), seconds)
+
+    # -- faults ---------------------------------------------------------------------------------
+
+    def schedule(self, events: Iterable[FaultEvent]) -> None:
+        """Let each happen at its time, counted from now."""
+        start = time.monotonic()
+        for event in events:
+            self._at(start + event.at_s, partial(self.befall, event))
+
+    def befall(self, event: FaultEvent) -> None:
+        """Let a fault begin now, and end when its time is up."""
+        self.faults.count(event.kind)
+        end = getattr(self, f"_{event.kind}")(event)
+        self._at(time.monotonic() + event.seconds, end)
+
+    def _at(self, when_s: float, what: Callable[[], None]) -> None:
+        self._events.append((when_s, what))
+        self._events.sort(key=lambda entry: entry[0])
+
+    def _vanish(self, event: FaultEvent) -> Callable[[], None]:
+        line = self._line_of(event.servo)
+        line.silent.add(event.servo)
+        return lambda: line.silent.discard(event.servo)
+
+    def _unplug(self, event: FaultEvent) -> Callable[[], None]:
+        for line in self.lines.values():
+            line.port.close()
+            line.forget()
+
+        def replug() -> None:
+            for line in self.lines.values():
+                line.port.open()
+
+        return replug
+
+    def _brownout(self, event: FaultEvent) -> Callable[[], None]:
+        self.supply_v = 0.0
+        silent = [(line, {servo.id for servo in line.servos}) for line in self.lines.values()]
+        for line, ids in silent:
+            line.silent |= ids
+
+        def restore() -> None:
+            self.supply_v = SUPPLY_V
+            self.advance()
+            self.power_on()
+            for line, ids in silent:
+                line.silent -= ids
+
+        return restore
+
+    def _error(self, event: FaultEvent) -> Callable[[], None]:
+        servo = self._servo(event.servo)
+        servo.hold_error(int(event.value))
+        return lambda: servo.hold_error(0)
+
+    def _heat(self, event: FaultEvent) -> Callable[[], None]:
+        self._servo(event.servo).heat(event.value)
+        return lambda: None
+
+    def _voltage(self, event: FaultEvent) -> Callable[[], None]:
+        before, self.supply_v = self.supply_v, event.value
+
+        def restore() -> None:
+            self.supply_v = before
+
+        return restore
+
+    def _line_of(self, servo: int) -> Line:
+        for line in self.lines.values():
+            if any(s.id == servo for s in line.servos):
+                return line
+        raise HardwareError(f"fault: no servo with id {servo}")
+
+    def _servo(self, servo: int) -> Any:
+        return next(s for s in self._line_of(servo).servos if s.id == servo)
+
+
+def _servo(spec: RobotSpec, bus: BusSpec, index: int) -> Any:
+    """The emulated servo `index` of a bus, as after calibration."""
+    entry = bus.servos[index]
+    model = SERVOS[entry.model]
+    shaft = middle_shaft(spec, entry.joint, entry.direction)
+    code = model.baud_codes[bus.baud]
+    if model.protocol == "feetech":
+        return FeetechServo(entry.id, shaft, baud=code)
+    return DynamixelServo(entry.id, model, shaft, baud=code)
+
+
+def _dispatch(bus: BusSpec) -> Dispatch:
+    return FeetechLine() if SERVOS[bus.servos[0].model].protocol == "feetech" else DynamixelLine()

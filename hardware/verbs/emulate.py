@@ -1,0 +1,46 @@
+"""`python -m hardware emulate`"""
+
+import signal
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from hardware.emulator.faults import Faults, load_schedule
+from hardware.emulator.robot import EmulatedRobot
+from hardware.spec import load_spec
+
+
+@dataclass(frozen=True)
+class Emulate:
+    """Open a pseudo-terminal that answers as the servos of a robot do, until interrupted."""
+
+    robot: str = "so101"
+    """Name of a shipped robot spec, or path to a spec's YAML file."""
+    folder: Path = Path(tempfile.gettempdir()) / "limber-emulated"
+    """Where the ports appear, one for each bus of the spec."""
+    faults: Path | None = None
+    """JSON file of fault rates and events; see hardware/emulator/faults.py."""
+    seed: int = 0
+    """Seed of the random faults."""
+    wire_time: bool = True
+    """Let answers take the time of their bytes at the baud rate."""
+
+    def run(self) -> None:
+        rates, events = load_schedule(self.faults) if self.faults else (None, [])
+        faults = Faults(rates, self.seed) if rates else Faults(seed=self.seed)
+        robot = EmulatedRobot(load_spec(self.robot), self.folder, faults=faults, wire_time=self.wire_time)
+        ended = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.set())
+        robot.open()
+        try:
+            for name, line in robot.lines.items():
+                print(f"bus {name}: {line.port.link}", flush=True)
+            robot.schedule(events)
+            while not ended.is_set():
+                robot.serve()
+        finally:
+            robot.close()
+            for kind, count in sorted(robot.faults.injected.items()):
+                print(f"injected {kind}: {count}")
