@@ -71,7 +71,7 @@ class ServoPlant:
         self._half_play = 0.5 * field("play")
         self._motor = np.array(position, dtype=np.float64)
         self._velocity = np.zeros_like(self._motor)
-        self._output = self._motor.copy()
+        self._output: Array = self._motor.copy()
         self._torque: Array = np.zeros_like(self._motor)
         self._left = 0.0  # of the time asked for, less than a step
 
@@ -85,7 +85,7 @@ class ServoPlant:
 
     @property
     def load(self) -> Array:
-        return np.divide(self._torque, self._stall)
+        return self._torque / self._stall
 
     def place(self, position: Array) -> None:
         """At rest at `position`: what a hand does to an arm without torque."""
