@@ -73,6 +73,7 @@ class ServoPlant:
         self._velocity = np.zeros_like(self._motor)
         self._output: Array = self._motor.copy()
         self._torque: Array = np.zeros_like(self._motor)
+        self._free = np.ones_like(self._motor)  # 0 where something blocks the joint
         self._left = 0.0  # of the time asked for, less than a step
 
     @property
@@ -92,6 +93,10 @@ class ServoPlant:
         self._motor[:] = self._output[:] = position
         self._velocity[:] = 0.0
 
+    def block(self, joint: int, blocked: bool = True) -> None:
+        """Let something hold the joint where it is, however hard its servo pulls."""
+        self._free[joint] = 0.0 if blocked else 1.0
+
     def step(self, goal: Array, limit: Array, seconds: float) -> None:
         self._left += seconds
         while self._left >= PLANT_DT - 1e-9:
@@ -106,7 +111,8 @@ class ServoPlant:
         pull = -self._gravity * np.sin(self._output - self._gravity_angle)
         free = v + PLANT_DT / self._inertia * (self._torque + pull - self._viscosity * v)
         rub = PLANT_DT / self._inertia * self._friction
-        self._velocity = np.sign(free) * np.maximum(np.abs(free) - rub, 0.0)  # sticks below the friction
+        moving = np.maximum(np.abs(free) - rub, 0.0)  # sticks below the friction
+        self._velocity = self._free * np.sign(free) * moving
         self._motor = self._motor + PLANT_DT * self._velocity
         lying = np.where(np.abs(pull) > 1e-6, self._motor + np.sign(pull) * self._half_play, self._output)
         self._output = np.minimum(
