@@ -230,7 +230,6 @@ def test_lerobot_train_runs_on_it(tmp_path: Path) -> None:
         "batch_size": 2,
         "num_workers": 0,
         "save_freq": 2,
-        "eval_freq": 0,
         "wandb.enable": "false",
         "output_dir": tmp_path / "run",
     }

@@ -1,5 +1,6 @@
 """Small datasets whose every value tells its episode and frame, written by us or by lerobot."""
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def write_lerobots(root: Path, lengths: tuple[int, ...] = LENGTHS, vcodec: str =
     for feature in declared.values():
         feature["shape"] = tuple(feature["shape"])
     dataset = LeRobotDataset.create(
-        "test/theirs", FPS, declared, root=root, robot_type="so101", vcodec=vcodec
+        "test/theirs", FPS, declared, root=root, robot_type="so101", **_encoder(LeRobotDataset, vcodec)
     )
     for episode, length in enumerate(lengths):
         for frame in range(length):
@@ -75,6 +76,15 @@ def write_lerobots(root: Path, lengths: tuple[int, ...] = LENGTHS, vcodec: str =
         dataset.save_episode()
     dataset.finalize()
     return root
+
+
+def _encoder(dataset: type, vcodec: str) -> dict[str, Any]:
+    """How this version of lerobot is told the video codec."""
+    if "vcodec" in inspect.signature(dataset.create).parameters:  # 0.4
+        return {"vcodec": vcodec}
+    from lerobot.configs.video import RGBEncoderConfig
+
+    return {"rgb_encoder": RGBEncoderConfig(vcodec=vcodec)}
 
 
 def open_with_lerobot(root: Path, **options: Any) -> Any:
