@@ -20,6 +20,7 @@ class Observation:
     state, velocity, effort: (n_joints,) float32 in rad or m, their rates, and N m or N.
     images: camera name -> (H, W, 3) uint8 RGB; may render or decode on first access.
     image_stamps_ns: exposure time of each image (not of its arrival).
+    joint_stamps_ns: (n_joints,) when each joint was read, where some may be older than stamp_ns.
     """
 
     stamp_ns: int
@@ -28,6 +29,12 @@ class Observation:
     effort: Array
     images: Mapping[str, Image] = field(default_factory=dict)
     image_stamps_ns: Mapping[str, int] = field(default_factory=dict)
+    joint_stamps_ns: NDArray[np.int64] | None = None
+
+    @property
+    def oldest_ns(self) -> int:
+        """When the oldest of the joints was read."""
+        return self.stamp_ns if self.joint_stamps_ns is None else int(self.joint_stamps_ns.min())
 
 
 class Robot(Protocol):

@@ -15,6 +15,7 @@ from hardware.buses.port import SerialPort
 
 PATIENCE_S = 0.002  # beyond the wire time, before an answer counts as missing in a control period
 CALM_S = 0.02  # the same where nothing presses
+PATIENCE_GROWS, PATIENCE_SHRINKS = 1.5, 0.99  # an exchange: where answers come late, they are waited for
 REOPEN_S = 0.25  # between two attempts to open a port that went away
 PLAIN_AFTER_FAST = 100  # exchanges without fast sync read once one was not answered whole
 
@@ -37,7 +38,7 @@ class Bus:
         self.port = port
         self.codec = codec
         self.return_delay_s = return_delay_s
-        self.patience_s = patience_s
+        self.patience_s = self._patience_s = patience_s
         self.counters = BusCounters()
         self.trouble = ""
         self._exchange = Exchange(port, codec, self.counters)
@@ -75,9 +76,9 @@ class Bus:
                 return True
             return self.counters.echoes > echoes and self.identify(servo) is not None
 
-    def identify(self, servo: int) -> int | None:
+    def identify(self, servo: int, attempts: int = 1) -> int | None:
         """The model number of the servo with this id; None where none answers."""
-        reply = self.read(servo, *self.codec.model_register, attempts=1)
+        reply = self.read(servo, *self.codec.model_register, attempts=attempts)
         return None if reply is None or not reply.data else int.from_bytes(reply.data, "little")
 
     def read(self, servo: int, address: int, length: int, attempts: int = 3) -> Reply | None:
@@ -178,8 +179,8 @@ class Bus:
         """One exchange; {} where the port is gone."""
         size = len(servos) * self.codec.reply_size(length) if size is None else size
         on_wire = self.port.wire_s(size + 8 + len(request.payload)) + self.return_delay_s * len(servos)
-        now = time.monotonic()
-        deadline = now + on_wire + (CALM_S if until_s is None else self.patience_s)
+        now, late = time.monotonic(), self.counters.late
+        deadline = now + on_wire + (CALM_S if until_s is None else self._patience_s)
         if until_s is not None:
             deadline = min(deadline, max(until_s, now))
         try:
@@ -188,6 +189,10 @@ class Bus:
         except PortError as error:
             self._lose(error)
             return {}
+        finally:
+            slow = self.counters.late > late  # what was given up came after all
+            self._patience_s *= PATIENCE_GROWS if slow else PATIENCE_SHRINKS
+            self._patience_s = min(max(self._patience_s, self.patience_s), CALM_S)
 
     def _length_for(self, servos: Sequence[int], length: int, spare: int) -> tuple[int, list[int]]:
         """The length to ask for at which most answers can be believed, and whose those are."""

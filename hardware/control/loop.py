@@ -164,7 +164,7 @@ class ControlLoop:
             self._run_action(action)
         step, phase = divmod(self.tick_count, self.spec.ticks_per_step)
         base, source, dry = self._choose(now, observation, step, phase)
-        if now - observation.stamp_ns > STALE_PERIODS * self._period_ns:
+        if now - observation.oldest_ns > STALE_PERIODS * self._period_ns:
             self.counters.stale_observations += 1
             base = None
         if self._parking and (base is None or not np.isfinite(observation.state).all()):

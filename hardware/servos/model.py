@@ -67,7 +67,7 @@ class Feedback:
     error: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ServoModel:
     """A family's table. `feedback` is the block that is read every control period, `spare` what follows it
     and may be read too; `decode` turns n such blocks (n * length bytes) into `Feedback`."""
@@ -81,6 +81,7 @@ class ServoModel:
     feedback: tuple[int, int]  # address, length
     spare: int
     decode: Callable[[Sequence[bytes]], Feedback]
+    torque_limit: tuple[str, int]  # register, and its value for all the torque there is
     rated: Mapping[str, float]  # stall_torque (N m), speed (rad/s) at the rated voltage
 
     def register(self, name: str) -> Register:

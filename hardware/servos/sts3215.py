@@ -100,5 +100,6 @@ STS3215 = ServoModel(
     feedback=(56, BLOCK.itemsize),
     spare=2,  # 71 and 72 can be read
     decode=decode,
+    torque_limit=("torque_limit", 1000),
     rated={"stall_torque": 1.6, "speed": 4.7},
 )

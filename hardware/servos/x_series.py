@@ -93,6 +93,7 @@ def _model(name: str, number: int, measures_current: bool, stall_torque: float, 
         feedback=(124, BLOCK.itemsize),
         spare=1,  # 147, Backup Ready
         decode=partial(decode, measures_current),
+        torque_limit=("goal_pwm", 885),
         rated={"stall_torque": stall_torque, "speed": speed},
     )
 

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hardware.arms.calibration import Calibration, middle_calibration
+from hardware.arms.serial_arm import SerialArm
+from hardware.arms.servo_group import ServoGroup
 from hardware.buses.bus import Bus
 from hardware.buses.dynamixel import DynamixelCodec
 from hardware.buses.feetech import FeetechCodec
@@ -64,3 +67,18 @@ def opened_bus(robot: EmulatedRobot, name: str = "arm", baud: int = 1_000_000, *
         yield bus
     finally:
         bus.close()
+
+
+@contextmanager
+def opened_arm(robot: EmulatedRobot, calibration: Calibration | None = None) -> Iterator[SerialArm]:
+    """The arm on its lines, not connected yet."""
+    groups = []
+    for bus in robot.spec.buses:
+        line = robot.lines[bus.name]
+        codec = {"feetech": FeetechCodec, "dynamixel": DynamixelCodec}[line.codec.name]()
+        groups.append(ServoGroup(bus, Bus(SerialPort(str(line.port.link), bus.baud), codec)))
+    arm = SerialArm(robot.spec, groups, calibration or middle_calibration(robot.spec))
+    try:
+        yield arm
+    finally:
+        arm.disconnect()

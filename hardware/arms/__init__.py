@@ -1,0 +1,1 @@
+"""Arms: the robot contract over servo buses, and the calibration that turns ticks into joint angles."""
