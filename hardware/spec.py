@@ -21,6 +21,7 @@ from hardware.spec_yaml import Located, load_located
 
 CONTROL_HZ = 100  # default of the robot loop
 HIGHEST_ID = 0xFC  # of a servo, in both protocols
+DRIVERS = ("sim", "serial", "emulated")  # what may stand behind a spec
 ACTION_HZ = 20  # default rate of datasets, chunks and policies
 
 
@@ -82,6 +83,7 @@ class RobotSpec:
     action_hz: int = ACTION_HZ
     description: str = ""
     buses: tuple[BusSpec, ...] = ()
+    driver: str = "sim"  # what stands behind it unless a launch argument says otherwise
 
     @cached_property
     def joint_names(self) -> tuple[str, ...]:
@@ -165,24 +167,44 @@ def load_spec(name_or_path: str) -> RobotSpec:
         if not path.is_file():
             raise SpecError(f"expected a robot spec file, {name_or_path!r} does not exist")
         return _parse(path.read_text(), str(path))
-    if name_or_path not in robot_names():
-        raise SpecError(unknown("robot", name_or_path, robot_names()))
-    resource = _shipped() / f"{name_or_path}.yaml"
-    return _parse(resource.read_text(), f"{name_or_path}.yaml")
+    return _parse(_shipped_text(name_or_path), f"{name_or_path}.yaml")
+
+
+def _shipped_text(name: str) -> str:
+    if name not in robot_names():
+        raise SpecError(unknown("robot", name, robot_names()))
+    text: str = (_shipped() / f"{name}.yaml").read_text()
+    return text
 
 
 def _shipped() -> Any:
     return files("hardware") / "robots"
 
 
-def _parse(text: str, file: str) -> RobotSpec:
+def _load(text: str, file: str) -> Located:
+    """The mapping in a file, over the shipped spec that it `extends`."""
     try:
         root = load_located(text, file)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise SpecError(f"{file}:{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
-    root.only("name", "description", "control_hz", "action_hz", "joints", "cameras", "buses")
+    base = root.text("extends", "")
+    if not base:
+        return root
+    if base not in robot_names():
+        raise root.error("extends", unknown("robot", base, robot_names()))
+    return root.over(_load(_shipped_text(base), f"{base}.yaml"))
+
+
+def _parse(text: str, file: str) -> RobotSpec:
+    root = _load(text, file)
+    root.only(
+        "extends", "name", "description", "driver", "control_hz", "action_hz", "joints", "cameras", "buses"
+    )
+    driver = root.text("driver", "sim")
+    if driver not in DRIVERS:
+        raise root.error("driver", unknown("driver", driver, DRIVERS))
     control_hz = root.positive_int("control_hz", CONTROL_HZ)
     action_hz = root.positive_int("action_hz", ACTION_HZ)
     if control_hz % action_hz:
@@ -209,6 +231,7 @@ def _parse(text: str, file: str) -> RobotSpec:
         action_hz=action_hz,
         description=root.text("description", ""),
         buses=_buses(root, tuple(joint.name for joint in joints)),
+        driver=driver,
     )
 
 

@@ -23,6 +23,11 @@ class Located:
     def error(self, key: str, message: str) -> SpecError:
         return SpecError(f"{self._file}:{self._lines.get(key, self._line)}: {message}")
 
+    def over(self, base: "Located") -> "Located":
+        """What `base` says, but where this mapping says something else. Lines are this one's file's."""
+        lines = dict.fromkeys(base._values, self._line) | self._lines
+        return Located(base._values | self._values, lines, self._line, self._file)
+
     def only(self, *valid: str) -> None:
         for key in self._values:
             if key not in valid:

@@ -121,6 +121,12 @@ def check_calibration(spec: RobotSpec, calibration: Calibration) -> None:
             )
 
 
+def calibration_path(robot: str) -> Path:
+    """Where this user's calibration of a robot is kept unless told otherwise."""
+    root = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(root) / "limber" / "calibration" / f"{robot}.json"
+
+
 def save_calibration(path: Path, calibration: Calibration) -> None:
     """Write the file, through a temporary name."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")

@@ -1,5 +1,6 @@
 """`python -m hardware emulate`"""
 
+import os
 import signal
 import tempfile
 import threading
@@ -25,6 +26,8 @@ class Emulate:
     """Seed of the random faults."""
     wire_time: bool = True
     """Let answers take the time of their bytes at the baud rate."""
+    ends_with: int = 0
+    """Process whose end ends this one too; 0: none."""
 
     def run(self) -> None:
         rates, events = load_schedule(self.faults) if self.faults else (None, [])
@@ -38,7 +41,7 @@ class Emulate:
             for name, line in robot.lines.items():
                 print(f"bus {name}: {line.port.link}", flush=True)
             robot.schedule(events)
-            while not ended.is_set():
+            while not ended.is_set() and (not self.ends_with or os.path.exists(f"/proc/{self.ends_with}")):
                 robot.serve()
         finally:
             robot.close()

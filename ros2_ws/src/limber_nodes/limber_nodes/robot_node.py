@@ -47,7 +47,8 @@ class RobotNode:
         self.socket: ControlSocketServer | None = None
         self.thread: threading.Thread | None = None
         # Faster than real time the loop may never sleep, and would starve the rest of the machine.
-        paced = self.settings.driver != "sim" or self.settings.speed <= 1.0
+        simulated = (self.settings.driver or self.spec.driver) == "sim"
+        paced = not simulated or self.settings.speed <= 1.0
         self.realtime = self.settings.realtime and paced and ask_for_realtime()
         self.robot = make_robot(self.spec, self.settings)
         self.robot.connect()

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from hardware.errors import SpecError, unknown
+from hardware.arms.calibration import calibration_path, load_calibration
+from hardware.arms.make import make_serial_arm, port_table
+from hardware.emulator.arm import EmulatedArm
 from hardware.robot import Robot
+from hardware.spec import DRIVERS as SPEC_DRIVERS
 from hardware.spec import RobotSpec, load_spec
 from limber_nodes.parameters import param
 
@@ -14,7 +18,9 @@ class RobotSettings:
     """Parameters of robot_node."""
 
     robot: str = param("so101", "name of a shipped robot spec, or path to a spec's YAML file")
-    driver: str = param("sim", "what stands behind the spec", choices=("sim",))
+    driver: str = param("", "what stands behind the spec; empty: as it says", choices=("", *SPEC_DRIVERS))
+    port: str = param("", "serial port, or ports by bus as left=/dev/a,right=/dev/b; empty: the spec's")
+    calibration: str = param("", "calibration file; empty: the robot's own under the user's data folder")
     task: str = param("PickPlace", "task to simulate; none: the arm alone on its table")
     cameras: tuple[str, ...] = param((), "cameras to publish, separated by commas; empty: all; none: none")
     width: int = param(0, "picture width in px; 0: as the spec says", low=0, high=4096)
@@ -47,14 +53,25 @@ def _simulated(spec: RobotSpec, settings: RobotSettings) -> Robot:
     return SimRobot(spec, task_name(settings))
 
 
-DRIVERS: Mapping[str, Callable[[RobotSpec, RobotSettings], Robot]] = {"sim": _simulated}
+def _serial(spec: RobotSpec, settings: RobotSettings) -> Robot:
+    calibration = settings.calibration or calibration_path(spec.name)
+    return make_serial_arm(spec, port_table(spec, settings.port), load_calibration(Path(calibration)))
+
+
+def _emulated(spec: RobotSpec, settings: RobotSettings) -> Robot:
+    return EmulatedArm(spec, settings.robot)
+
+
+DRIVERS: Mapping[str, Callable[[RobotSpec, RobotSettings], Robot]] = {
+    "sim": _simulated,
+    "serial": _serial,
+    "emulated": _emulated,
+}
 
 
 def make_robot(spec: RobotSpec, settings: RobotSettings) -> Robot:
-    """The robot, not connected yet; raises `LimberError` naming what is unknown."""
-    if settings.driver not in DRIVERS:
-        raise SpecError(unknown("driver", settings.driver, DRIVERS))
-    return DRIVERS[settings.driver](spec, settings)
+    """The robot, not connected yet; raises `LimberError` naming what is unknown or missing."""
+    return DRIVERS[settings.driver or spec.driver](spec, settings)
 
 
 def task_name(settings: RobotSettings) -> str | None:

@@ -1,0 +1,53 @@
+"""From a spec to an arm on its ports."""
+
+from collections.abc import Mapping
+
+from hardware.arms.calibration import Calibration
+from hardware.arms.serial_arm import SerialArm
+from hardware.arms.servo_group import ServoGroup
+from hardware.buses.bus import Bus
+from hardware.buses.dynamixel import DynamixelCodec
+from hardware.buses.feetech import FeetechCodec
+from hardware.buses.frames import Codec
+from hardware.buses.port import SerialPort
+from hardware.errors import HardwareError, unknown
+from hardware.servos.table import SERVOS
+from hardware.spec import BusSpec, RobotSpec
+
+CODECS: Mapping[str, type[FeetechCodec] | type[DynamixelCodec]] = {
+    "feetech": FeetechCodec,
+    "dynamixel": DynamixelCodec,
+}
+
+
+def port_table(spec: RobotSpec, text: str) -> dict[str, str]:
+    """Bus name -> port. `text`: one port for the one bus, or `left=/dev/a,right=/dev/b`; else the spec's."""
+    ports = {bus.name: bus.port for bus in spec.buses}
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        name, given, port = word.partition("=")
+        if not given and len(ports) == 1:
+            name, port = next(iter(ports)), word
+        if name not in ports:
+            raise HardwareError(unknown("bus", name, ports))
+        ports[name] = port
+    for name, port in ports.items():
+        if not port:
+            raise HardwareError(
+                f"bus {name!r} of robot {spec.name!r}: expected its serial port, got none; "
+                "give port:=/dev/... (`python -m hardware ports` lists them)"
+            )
+    return ports
+
+
+def make_bus(spec: BusSpec, port: str) -> Bus:
+    """The bus of a spec on a port, not opened yet."""
+    codec: Codec = CODECS[SERVOS[spec.servos[0].model].protocol]()
+    return Bus(SerialPort(port, spec.baud), codec)
+
+
+def make_serial_arm(spec: RobotSpec, ports: Mapping[str, str], calibration: Calibration) -> SerialArm:
+    """The arm on its ports, not connected yet; `HardwareError` where spec and calibration disagree."""
+    if not spec.buses:
+        raise HardwareError(f"robot {spec.name!r} has no servo buses; its spec needs a section `buses`")
+    groups = [ServoGroup(bus, make_bus(bus, ports[bus.name])) for bus in spec.buses]
+    return SerialArm(spec, groups, calibration)

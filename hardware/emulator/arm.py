@@ -1,0 +1,88 @@
+"""An arm whose other end is emulated: starts the emulator's process and drives it over its serial line."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from hardware.arms.calibration import middle_calibration
+from hardware.arms.make import make_serial_arm
+from hardware.arms.serial_arm import SerialArm
+from hardware.errors import HardwareError
+from hardware.robot import Array, Observation
+from hardware.spec import RobotSpec
+
+END_S = 5.0  # the emulator may take to end
+
+
+class EmulatedArm:
+    """A `SerialArm` and the process behind its ports. Implements `Robot`, `Torque` and `Health`."""
+
+    def __init__(self, spec: RobotSpec, robot: str) -> None:
+        """robot: the name or path that the emulator is to load; `spec` may have fewer cameras."""
+        self._robot = robot
+        self._folder = tempfile.TemporaryDirectory(prefix="limber-emulated-")
+        ports = {bus.name: str(Path(self._folder.name) / bus.name) for bus in spec.buses}
+        self.arm: SerialArm = make_serial_arm(spec, ports, middle_calibration(spec))
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def spec(self) -> RobotSpec:
+        return self.arm.spec
+
+    def connect(self) -> None:
+        if self._process is None:
+            self._process = self._start()
+        self.arm.connect()
+
+    def disconnect(self) -> None:
+        """Close the ports and end the emulator. May be called twice."""
+        self.arm.disconnect()
+        if self._process:
+            self._process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(END_S)
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def get_observation(self) -> Observation:
+        return self.arm.get_observation()
+
+    def send_action(self, action: Array) -> Array:
+        return self.arm.send_action(action)
+
+    def torque_on(self) -> None:
+        self.arm.torque_on()
+
+    def torque_off(self) -> None:
+        self.arm.torque_off()
+
+    def set_torque_limit(self, fraction: float) -> None:
+        self.arm.set_torque_limit(fraction)
+
+    def health(self) -> Mapping[str, Mapping[str, float | str]]:
+        return self.arm.health()
+
+    def _start(self) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "hardware", "emulate", "--robot", self._robot]
+        command += ["--folder", self._folder.name, "--ends-with", str(os.getpid())]
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for its parent
+        )
+        assert process.stdout is not None
+        for _ in self.arm.groups:
+            line = process.stdout.readline()
+            if not line.startswith("bus "):
+                process.kill()
+                raise HardwareError(
+                    f"the emulator of {self._robot!r} did not start: {line.strip() or 'it ended'}"
+                )
+        return process
