@@ -5,15 +5,23 @@ from typing import Any
 
 from hardware.cli import parse, run_command
 from hardware.errors import HardwareError, unknown
+from hardware.verbs.calibrate import Calibrate
 from hardware.verbs.emulate import Emulate
+from hardware.verbs.monitor import Monitor
 from hardware.verbs.ports import Ports
 from hardware.verbs.robots import Robots
+from hardware.verbs.scan import Scan
+from hardware.verbs.set_id import SetId
 from hardware.verbs.spec import Spec
 
 VERBS: dict[str, type[Any]] = {
     "robots": Robots,
     "spec": Spec,
     "ports": Ports,
+    "scan": Scan,
+    "set-id": SetId,
+    "calibrate": Calibrate,
+    "monitor": Monitor,
     "emulate": Emulate,
 }
 
@@ -27,7 +35,7 @@ def _main() -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: python -m hardware VERB ...   (VERB --help explains its options)\n")
         for name, verb in VERBS.items():
-            print(f"  {name:8} {(verb.__doc__ or '').splitlines()[0]}")
+            print(f"  {name:10} {(verb.__doc__ or '').splitlines()[0]}")
         return
     name = arguments[0]
     if name not in VERBS:

@@ -63,6 +63,16 @@ class ServoGroup:
         )
         return {place: found[servo] for place, servo in enumerate(self.ids) if servo in found}
 
+    def positions(self) -> dict[int, int]:
+        """Ticks of the servos that answered, by their place in the group; without hurry."""
+        register = self.models[0].register("position")
+        found = self.bus.sync_read(self.ids, register.address, register.size, spare=self._spare)
+        return {
+            place: register.decode(found[servo].data)
+            for place, servo in enumerate(self.ids)
+            if servo in found and len(found[servo].data) == register.size
+        }
+
     def decoded(
         self, found: dict[int, Reply]
     ) -> Iterator[tuple[NDArray[np.intp], Feedback, NDArray[np.int64]]]:

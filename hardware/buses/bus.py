@@ -6,7 +6,7 @@ echo, an answer that is late, split or cut short) is skipped and counted; nothin
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hardware.buses.errors import PortError
 from hardware.buses.exchange import LATE_S, BusCounters, Exchange, Unanswered
@@ -16,6 +16,7 @@ from hardware.buses.port import SerialPort
 PATIENCE_S = 0.002  # beyond the wire time, before an answer counts as missing in a control period
 CALM_S = 0.02  # the same where nothing presses
 PATIENCE_GROWS, PATIENCE_SHRINKS = 1.5, 0.99  # an exchange: where answers come late, they are waited for
+SCAN_S = 0.005  # for one id of a scan
 REOPEN_S = 0.25  # between two attempts to open a port that went away
 PLAIN_AFTER_FAST = 100  # exchanges without fast sync read once one was not answered whole
 
@@ -80,6 +81,16 @@ class Bus:
         """The model number of the servo with this id; None where none answers."""
         reply = self.read(servo, *self.codec.model_register, attempts=attempts)
         return None if reply is None or not reply.data else int.from_bytes(reply.data, "little")
+
+    def scan(self, servos: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """(id, model number) of those that answer at this baud rate; 5 ms for each that does not."""
+        for servo in servos:
+            with self._lock:
+                request = self.codec.read(servo, *self.codec.model_register)
+                length = self.codec.model_register[1]
+                found = self._ask(request, (servo,), length, time.monotonic() + SCAN_S)
+            if found:
+                yield servo, int.from_bytes(found[servo].data, "little")
 
     def read(self, servo: int, address: int, length: int, attempts: int = 3) -> Reply | None:
         """Registers of one servo; None where it does not answer."""

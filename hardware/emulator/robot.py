@@ -3,6 +3,7 @@
 import select
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,10 @@ class EmulatedRobot:
         faults: Faults | None = None,
         *,
         wire_time: bool = True,
+        assembly: int | None = None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
+        """assembly: seed of how the servos were mounted; None: as after calibration."""
         if not spec.buses:
             raise HardwareError(f"robot {spec.name!r} has no servo bus to emulate")
         self.spec = spec
@@ -77,9 +80,10 @@ class EmulatedRobot:
         self._advanced_s = now_s()
         self._events: list[tuple[float, Callable[[], None]]] = []
         servos: dict[str, EmulatedServo] = {}
+        mounted = np.random.default_rng(assembly) if assembly is not None else None
         self.lines: dict[str, Line] = {}
         for bus in spec.buses:
-            on_bus = {s.joint: _servo(spec, bus, i) for i, s in enumerate(bus.servos)}
+            on_bus = {s.joint: _servo(spec, bus, i, mounted) for i, s in enumerate(bus.servos)}
             servos |= on_bus
             self.lines[bus.name] = Line(
                 PtyPort(folder / bus.name),
@@ -210,11 +214,13 @@ class EmulatedRobot:
         return next(s for s in self._line_of(servo).servos if s.id == servo)
 
 
-def _servo(spec: RobotSpec, bus: BusSpec, index: int) -> Any:
-    """The emulated servo `index` of a bus, as after calibration."""
+def _servo(spec: RobotSpec, bus: BusSpec, index: int, mounted: np.random.Generator | None) -> Any:
+    """The emulated servo `index` of a bus, as after calibration or as somebody `mounted` it."""
     entry = bus.servos[index]
     model = SERVOS[entry.model]
     shaft = middle_shaft(spec, entry.joint, entry.direction)
+    if mounted is not None:
+        shaft = replace(shaft, zero_ticks=shaft.zero_ticks + int(mounted.integers(-2047, 2048)))
     code = model.baud_codes[bus.baud]
     if model.protocol == "feetech":
         return FeetechServo(entry.id, shaft, baud=code)
