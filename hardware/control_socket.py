@@ -53,11 +53,16 @@ class ControlSocketServer:
         world: Simulated,
         run: Callable[[Callable[[], Any]], Any],
         reset: Callable[[int], str] | None = None,
+        extra: Mapping[str, Callable[[Mapping[str, Any]], Any]] | None = None,
     ) -> None:
-        """Raises `HardwareError` if somebody already serves at `path`."""
+        """`extra`: more verbs; each takes the rest of a request and gives what is answered.
+
+        Raises `HardwareError` if somebody already serves at `path`.
+        """
         self.path = path
         self._world = world
         self._run = run
+        self._extra = extra or {}
         self._reset = reset or (lambda seed: str(run(lambda: world.reset(seed))))
         self._clients: list[socket.socket] = []
         self._listener = _listen(path)
@@ -100,7 +105,9 @@ class ControlSocketServer:
                 return {"result": {"instruction": self._reset(seed)}}
             if verb == "state":
                 return {"result": self._run(self._state)}
-            return {"error": unknown("verb", str(verb), VERBS)}
+            if verb in self._extra:
+                return {"result": self._extra[verb]({k: v for k, v in request.items() if k != "verb"})}
+            return {"error": unknown("verb", str(verb), (*VERBS, *self._extra))}
         except (ValueError, AttributeError):
             return {"error": "expected one JSON object a line"}
         except Exception as error:  # the world's own fault: said to the client, never the end of the server
@@ -144,6 +151,10 @@ class SimulationClient:
 
     def now_ns(self) -> int:
         return self.state().now_ns
+
+    def ask(self, verb: str, **request: Any) -> dict[str, Any]:
+        """Any other verb that the server has."""
+        return self._ask(verb=verb, **request)
 
     def close(self) -> None:
         _hang_up(self._socket)

@@ -13,7 +13,9 @@ if "DISPLAY" not in os.environ:
 import gymnasium
 
 if TYPE_CHECKING:
+    from hardware.spec import RobotSpec
     from sim.env import RobotEnv
+    from sim.plant import SimPlant
 
 TASK_NAMES = ("PickPlace",)
 
@@ -27,3 +29,12 @@ def make_env(task: str, **options: Any) -> "RobotEnv":
     from sim.env import RobotEnv
 
     return RobotEnv(task, **options)
+
+
+def make_plant(name: str, spec: "RobotSpec", task: str | None) -> "SimPlant":
+    """What an emulated servo line turns when it is asked for `sim:<name>`: the arm `name` at `task`."""
+    from dataclasses import replace
+
+    from sim.plant import SimPlant
+
+    return SimPlant(replace(spec, name=name), task)

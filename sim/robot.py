@@ -44,7 +44,7 @@ class SimRobot:
         self._motors = np.array([self.model.actuator(name).id for name in spec.joint_names])
         self._lower, self._upper = spec.joint_array("lower"), spec.joint_array("upper")
         self._rated = self.model.actuator_forcerange[self._motors].copy()
-        self._torque, self._torque_limit = False, 1.0
+        self._torque, self._torque_limits = False, np.ones(spec.n_joints)
         self._renderer = CameraRenderer(self.model, self._spec.cameras)
         self._frames: dict[str, Frame] = {}
         self._listeners: list[FrameListener] = []
@@ -101,7 +101,11 @@ class SimRobot:
         self._apply_torque()
 
     def set_torque_limit(self, fraction: float) -> None:
-        self._torque_limit = float(np.clip(fraction, 0.0, 1.0))
+        self.set_torque_limits(np.full(self._spec.n_joints, fraction))
+
+    def set_torque_limits(self, fractions: NDArray[np.float64]) -> None:
+        """Limit each motor to its own share (n_joints,) of its rated torque."""
+        self._torque_limits = np.clip(fractions, 0.0, 1.0)
         self._apply_torque()
 
     # -- Simulated ------------------------------------------------------------------------
@@ -163,8 +167,8 @@ class SimRobot:
         mujoco.mj_forward(self.model, self.data)
 
     def _apply_torque(self) -> None:
-        share = self._torque_limit if self._torque else 0.0
-        self.model.actuator_forcerange[self._motors] = self._rated * share
+        shares = self._torque_limits if self._torque else np.zeros_like(self._torque_limits)
+        self.model.actuator_forcerange[self._motors] = self._rated * shares[:, None]
 
     def _next_frame(self, fps: int) -> int:
         """The first physics step after the present one at or after a multiple of 1 / fps."""

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,19 +13,23 @@ from pathlib import Path
 from hardware.arms.calibration import middle_calibration
 from hardware.arms.make import make_serial_arm
 from hardware.arms.serial_arm import SerialArm
+from hardware.control.clock import NS
+from hardware.control_socket import SimulationClient
 from hardware.errors import HardwareError
-from hardware.robot import Array, Observation
+from hardware.robot import Array, ObjectPose, Observation
 from hardware.spec import RobotSpec
 
 END_S = 5.0  # the emulator may take to end
 
 
 class EmulatedArm:
-    """A `SerialArm` and the process behind its ports. Implements `Robot`, `Torque` and `Health`."""
+    """A `SerialArm` and the process behind its ports: `Robot`, `Torque`, `Health` and `Simulated`."""
 
-    def __init__(self, spec: RobotSpec, robot: str) -> None:
+    def __init__(self, spec: RobotSpec, robot: str, plant: str = "", task: str | None = None) -> None:
         """robot: the name or path that the emulator is to load; `spec` may have fewer cameras."""
         self._robot = robot
+        self._options = ["--plant", plant, "--task", task or ""]
+        self._world: SimulationClient | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="limber-emulated-")
         ports = {bus.name: str(Path(self._folder.name) / bus.name) for bus in spec.buses}
         self.arm: SerialArm = make_serial_arm(spec, ports, middle_calibration(spec))
@@ -37,11 +42,15 @@ class EmulatedArm:
     def connect(self) -> None:
         if self._process is None:
             self._process = self._start()
+            self._world = SimulationClient(Path(self._folder.name) / "control")
         self.arm.connect()
 
     def disconnect(self) -> None:
         """Close the ports and end the emulator. May be called twice."""
         self.arm.disconnect()
+        if self._world:
+            self._world.close()
+            self._world = None
         if self._process:
             self._process.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
@@ -68,9 +77,31 @@ class EmulatedArm:
     def health(self) -> Mapping[str, Mapping[str, float | str]]:
         return self.arm.health()
 
+    def reset(self, seed: int) -> str:
+        return self._client().reset(seed)
+
+    def objects(self) -> Mapping[str, ObjectPose]:
+        return self._client().objects()
+
+    def success(self) -> bool:
+        return self._client().success()
+
+    def now_ns(self) -> int:
+        """Robot time is the machine's monotonic clock, for the emulator too."""
+        return time.monotonic_ns()
+
+    def advance_to(self, time_ns: int) -> None:
+        """Time goes on by itself; this waits for it."""
+        time.sleep(max(0, time_ns - time.monotonic_ns()) / NS)
+
+    def _client(self) -> SimulationClient:
+        if self._world is None:
+            raise HardwareError("robot: not connected; call connect() first")
+        return self._world
+
     def _start(self) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "hardware", "emulate", "--robot", self._robot]
-        command += ["--folder", self._folder.name, "--ends-with", str(os.getpid())]
+        command += [*self._options, "--folder", self._folder.name, "--ends-with", str(os.getpid())]
         process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -82,6 +113,7 @@ class EmulatedArm:
             line = process.stdout.readline()
             if not line.startswith("bus "):
                 process.kill()
+                process.wait()
                 raise HardwareError(
                     f"the emulator of {self._robot!r} did not start: {line.strip() or 'it ended'}"
                 )

@@ -1,33 +1,36 @@
 """A whole emulated robot: the lines of a spec, the plant behind them, and the faults that befall them."""
 
+import queue
 import select
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from hardware.control.clock import NS
 from hardware.emulator.dispatch import DynamixelLine, FeetechLine
 from hardware.emulator.dynamixel_servo import DynamixelServo
 from hardware.emulator.faults import FaultEvent, Faults
 from hardware.emulator.feetech_servo import FeetechServo
 from hardware.emulator.line import Dispatch, Line
-from hardware.emulator.plant import Plant, ServoParameters, ServoPlant
+from hardware.emulator.plant import Plant
+from hardware.emulator.plants import servo_plant
 from hardware.emulator.pty_port import PtyPort
 from hardware.emulator.servo import EmulatedServo, Sensed, Shaft
 from hardware.errors import HardwareError
 from hardware.servos.table import SERVOS
 from hardware.spec import BusSpec, RobotSpec
 
+T = TypeVar("T")
 SUPPLY_V = 7.4
+CALL_S = 10.0  # for the serving thread to take a call
 IDLE_S = 0.01  # the plant goes on at least this often
 MIDDLE = 2048  # ticks that a calibrated servo shows in the middle of its joint's range
-# Moment of the arm about each joint where it is stretched out, N m: an SO-101 (0.45 kg beyond the
-# shoulder) measured with a scale by people who tune its gains.
-GRAVITY = {"shoulder_lift": 0.7, "elbow_flex": 0.4, "wrist_flex": 0.12}
 
 
 def middle_shaft(spec: RobotSpec, joint: str, direction: int) -> Shaft:
@@ -36,20 +39,6 @@ def middle_shaft(spec: RobotSpec, joint: str, direction: int) -> Shaft:
     middle = 0.5 * (limits.lower + limits.upper)
     ticks = MIDDLE - direction * middle * 4096 / (2 * np.pi)
     return Shaft(round(float(ticks)), direction)
-
-
-def servo_plant(spec: RobotSpec) -> ServoPlant:
-    """Every joint with what its servo can do and the arm's weight on it, at the rest pose."""
-    models = {servo.joint: SERVOS[servo.model] for bus in spec.buses for servo in bus.servos}
-    joints = [
-        ServoParameters(
-            stall_torque=models[j.name].rated["stall_torque"],
-            speed=models[j.name].rated["speed"],
-            gravity=GRAVITY.get(j.name, 0.0) * models[j.name].rated["stall_torque"] / 1.6,
-        )
-        for j in spec.joints
-    ]
-    return ServoPlant(joints, spec.joint_array("rest"))
 
 
 class EmulatedRobot:
@@ -78,6 +67,7 @@ class EmulatedRobot:
         self.supply_v = SUPPLY_V
         self._now_s = now_s
         self._advanced_s = now_s()
+        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._events: list[tuple[float, Callable[[], None]]] = []
         servos: dict[str, EmulatedServo] = {}
         mounted = np.random.default_rng(assembly) if assembly is not None else None
@@ -105,6 +95,10 @@ class EmulatedRobot:
         for line in self.lines.values():
             line.port.close()
 
+    def now_ns(self) -> int:
+        """Its time: the machine's monotonic clock."""
+        return round(self._now_s() * NS)
+
     def power_on(self) -> None:
         """Every servo as after power came, where its joint is."""
         for servo, position in zip(self.servos, self.plant.position, strict=True):
@@ -122,7 +116,29 @@ class EmulatedRobot:
         now = time.monotonic()
         while self._events and self._events[0][0] <= now:
             self._events.pop(0)[1]()
+        while not self._calls.empty():
+            self._calls.get()()
         self.advance()
+
+    def call(self, what: Callable[[], T]) -> T:
+        """What `what` gives when the serving thread runs it between two requests; called by another."""
+        done = threading.Event()
+        values: list[T] = []
+        errors: list[Exception] = []
+
+        def run() -> None:
+            try:
+                values.append(what())
+            except Exception as error:  # for the caller
+                errors.append(error)
+            done.set()
+
+        self._calls.put(run)
+        if not done.wait(CALL_S):
+            raise HardwareError("the emulator does not serve")
+        if errors:
+            raise errors[0]
+        return values[0]
 
     def advance(self) -> None:
         """Let the plant go on to now, and the servos measure."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hardware.emulator.faults import Faults, load_schedule
+from hardware.emulator.plants import load_plant
 from hardware.emulator.robot import EmulatedRobot
+from hardware.emulator.world import serve
 from hardware.spec import load_spec
 
 
@@ -20,6 +22,12 @@ class Emulate:
     """Name of a shipped robot spec, or path to a spec's YAML file."""
     folder: Path = Path(tempfile.gettempdir()) / "limber-emulated"
     """Where the ports appear, one for each bus of the spec."""
+    plant: str = ""
+    """What the servos turn: module:name, as sim:so101; empty: a motor and a load each, in numpy."""
+    task: str = ""
+    """Task of a simulated plant, e.g. PickPlace; empty: the arm alone."""
+    control_socket: Path | None = None
+    """Where to listen for resets and faults; default: `control` beside the ports."""
     faults: Path | None = None
     """JSON file of fault rates and events; see hardware/emulator/faults.py."""
     seed: int = 0
@@ -32,11 +40,14 @@ class Emulate:
     def run(self) -> None:
         rates, events = load_schedule(self.faults) if self.faults else (None, [])
         faults = Faults(rates, self.seed) if rates else Faults(seed=self.seed)
-        robot = EmulatedRobot(load_spec(self.robot), self.folder, faults=faults, wire_time=self.wire_time)
+        spec = load_spec(self.robot).with_cameras(())
+        plant = load_plant(self.plant, spec, self.task or None)
+        robot = EmulatedRobot(spec, self.folder, plant, faults, wire_time=self.wire_time)
         ended = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())
         robot.open()
+        control = serve(robot, self.control_socket or self.folder / "control")
         try:
             for name, line in robot.lines.items():
                 print(f"bus {name}: {line.port.link}", flush=True)
@@ -44,6 +55,7 @@ class Emulate:
             while not ended.is_set() and (not self.ends_with or os.path.exists(f"/proc/{self.ends_with}")):
                 robot.serve()
         finally:
+            control.close()
             robot.close()
             for kind, count in sorted(robot.faults.injected.items()):
                 print(f"injected {kind}: {count}")

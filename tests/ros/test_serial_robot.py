@@ -19,7 +19,7 @@ SPEC = load_spec("so101_emulated")
 
 @pytest.fixture(scope="module")
 def robot() -> Iterator[NodeProcess]:
-    with node_process("robot_node", robot="so101_emulated", cameras="none") as process:
+    with node_process("robot_node", robot="so101_emulated", cameras="none", task="none") as process:
         yield process
 
 
@@ -83,3 +83,16 @@ def test_an_arm_that_is_not_ready_is_refused(parameters, message, tmp_path, monk
     assert code == 2, output
     assert message in output
     assert "Traceback" not in output
+
+
+def test_a_scripted_expert_does_the_task_over_the_serial_line(tmp_path) -> None:
+    """The simulated arm behind emulated servos: teleop_node and task_node as with the simulation itself."""
+    with (
+        node_process("robot_node", robot="so101_emulated", cameras="none"),
+        node_process("task_node"),
+        node_process("teleop_node", episodes=2, first_seed=40, record="false") as teleop,
+    ):
+        code, output = teleop.wait(timeout_s=120)
+    assert code == 0, output
+    assert "episode 2/2 seed 4" in output
+    assert "success" in output, output

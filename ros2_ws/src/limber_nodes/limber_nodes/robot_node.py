@@ -47,8 +47,8 @@ class RobotNode:
         self.socket: ControlSocketServer | None = None
         self.thread: threading.Thread | None = None
         # Faster than real time the loop may never sleep, and would starve the rest of the machine.
-        simulated = (self.settings.driver or self.spec.driver) == "sim"
-        paced = not simulated or self.settings.speed <= 1.0
+        self.simulated = (self.settings.driver or self.spec.driver) == "sim"
+        paced = not self.simulated or self.settings.speed <= 1.0
         self.realtime = self.settings.realtime and paced and ask_for_realtime()
         self.robot = make_robot(self.spec, self.settings)
         self.robot.connect()
@@ -88,7 +88,7 @@ class RobotNode:
         try:
             self.loop.stop()
             self._wait_until(lambda: bool((abs(self.loop.safety.velocity) < 1e-3).all()), STOP_S)
-            if self.world is None and self.loop.mode is not Mode.DISARMED:
+            if not self.simulated and self.loop.mode is not Mode.DISARMED:
                 self.loop.park()
                 self.loop.call(lambda: None).wait(ANSWER_S)  # in turn, so after the verb
                 self._wait_until(lambda: self.loop.mode is not Mode.PARKING, self.settings.park_timeout_s)
@@ -139,8 +139,9 @@ class RobotNode:
             self.feed = CameraFeed(self.spec, self.settings, sys.argv)
             self.robot.add_frame_listener(self.feed.push)  # type: ignore[attr-defined]
             clock.add_gate(self.feed.gate)
-        self.loop.observers.append(self.gate.observe)
-        clock.add_gate(self.gate.gate)
+        if self.simulated:  # an emulated arm's time waits for nobody
+            self.loop.observers.append(self.gate.observe)
+            clock.add_gate(self.gate.gate)
         path = self.settings.control_socket or default_path(self.node.get_namespace())
         self.socket = ControlSocketServer(Path(path), self.world, self.world.still, self._reset)
 

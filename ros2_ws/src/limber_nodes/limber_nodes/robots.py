@@ -7,6 +7,7 @@ from pathlib import Path
 from hardware.arms.calibration import calibration_path, load_calibration
 from hardware.arms.make import make_serial_arm, port_table
 from hardware.emulator.arm import EmulatedArm
+from hardware.errors import HardwareError
 from hardware.robot import Robot
 from hardware.spec import DRIVERS as SPEC_DRIVERS
 from hardware.spec import RobotSpec, load_spec
@@ -20,6 +21,9 @@ class RobotSettings:
     robot: str = param("so101", "name of a shipped robot spec, or path to a spec's YAML file")
     driver: str = param("", "what stands behind the spec; empty: as it says", choices=("", *SPEC_DRIVERS))
     port: str = param("", "serial port, or ports by bus as left=/dev/a,right=/dev/b; empty: the spec's")
+    plant: str = param(
+        "", "what emulated servos turn, as module:name; empty: the simulated arm if there is a task"
+    )
     calibration: str = param("", "calibration file; empty: the robot's own under the user's data folder")
     task: str = param("PickPlace", "task to simulate; none: the arm alone on its table")
     cameras: tuple[str, ...] = param((), "cameras to publish, separated by commas; empty: all; none: none")
@@ -59,7 +63,11 @@ def _serial(spec: RobotSpec, settings: RobotSettings) -> Robot:
 
 
 def _emulated(spec: RobotSpec, settings: RobotSettings) -> Robot:
-    return EmulatedArm(spec, settings.robot)
+    if spec.cameras:
+        raise HardwareError("the emulated robot's cameras are not served yet; choose cameras:=none")
+    task = task_name(settings)
+    plant = settings.plant or (f"sim:{spec.name}" if task else "")
+    return EmulatedArm(spec, settings.robot, plant, task)
 
 
 DRIVERS: Mapping[str, Callable[[RobotSpec, RobotSettings], Robot]] = {

@@ -1,0 +1,41 @@
+"""Plants by name: `module:name`, resolved when a command runs."""
+
+from importlib import import_module
+
+from hardware.emulator.plant import Plant, ServoParameters, ServoPlant
+from hardware.errors import HardwareError
+from hardware.servos.table import SERVOS
+from hardware.spec import RobotSpec
+
+# Moment of the arm about each joint where it is stretched out, N m: an SO-101 (0.45 kg beyond the
+# shoulder) measured with a scale by people who tune its gains.
+GRAVITY = {"shoulder_lift": 0.7, "elbow_flex": 0.4, "wrist_flex": 0.12}
+
+
+def servo_plant(spec: RobotSpec) -> ServoPlant:
+    """Every joint with what its servo can do and the arm's weight on it, at the rest pose."""
+    models = {servo.joint: SERVOS[servo.model] for bus in spec.buses for servo in bus.servos}
+    joints = [
+        ServoParameters(
+            stall_torque=models[j.name].rated["stall_torque"],
+            speed=models[j.name].rated["speed"],
+            gravity=GRAVITY.get(j.name, 0.0) * models[j.name].rated["stall_torque"] / 1.6,
+        )
+        for j in spec.joints
+    ]
+    return ServoPlant(joints, spec.joint_array("rest"))
+
+
+def load_plant(name: str, spec: RobotSpec, task: str | None) -> Plant:
+    """The plant `name`: empty for the servos' own, else `module:name` of a module with `make_plant`."""
+    if not name:
+        return servo_plant(spec)
+    module, colon, item = name.partition(":")
+    if not colon:
+        raise HardwareError(f"plant: expected module:name, as sim:so101, got {name!r}")
+    try:
+        make = import_module(module).make_plant
+    except (ImportError, AttributeError) as error:
+        raise HardwareError(f"plant {name!r}: {error}") from None
+    plant: Plant = make(item, spec, task)
+    return plant
