@@ -42,7 +42,11 @@ class JointSpec:
 
 @dataclass(frozen=True)
 class CameraSpec:
-    """One camera. `latency_ms` is from exposure to the driver's stamp, and is taken off the stamp."""
+    """One camera. `latency_ms` is from exposure to the driver's stamp, and is taken off the stamp.
+
+    source: where a real one is, as hardware/cameras/table.py reads it; a simulated one has none.
+    fourcc, exposure, white_balance: what a USB camera is set to; empty and 0: left as it is.
+    """
 
     name: str
     width: int
@@ -50,6 +54,10 @@ class CameraSpec:
     fps: int
     frame: str
     latency_ms: float = 0.0
+    source: str = ""
+    fourcc: str = "MJPG"
+    exposure: float = 0.0
+    white_balance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -255,7 +263,10 @@ def _joint(item: Located) -> JointSpec:
 
 
 def _camera(item: Located) -> CameraSpec:
-    item.only("name", "width", "height", "fps", "frame", "latency_ms")
+    item.only(
+        *("name", "width", "height", "fps", "frame", "latency_ms"),
+        *("source", "fourcc", "exposure", "white_balance"),
+    )
     name = item.name("name")
     return CameraSpec(
         name=name,
@@ -264,6 +275,10 @@ def _camera(item: Located) -> CameraSpec:
         fps=item.positive_int("fps"),
         frame=item.text("frame", f"{name}_optical_frame"),
         latency_ms=item.not_negative("latency_ms", 0.0),
+        source=item.text("source", ""),
+        fourcc=item.text("fourcc", "MJPG"),
+        exposure=item.not_negative("exposure", 0.0),
+        white_balance=item.not_negative("white_balance", 0.0),
     )
 
 
