@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from hardware.control.clock import NS
 from hardware.robot import ObjectPose
 from hardware.spec import RobotSpec
+from sim.camera_server import CameraServer
 from sim.robot import SimRobot
 
 Array = NDArray[np.floating[Any]]
@@ -23,10 +24,31 @@ class SimPlant:
     def __init__(self, spec: RobotSpec, task: str | None) -> None:
         """Raises `LimberError` for an unknown task, or an arm that the simulation does not have."""
         self.robot = SimRobot(spec, task)
+        self._epoch_ns = 0  # of the servos' time at the beginning of the physics
+        self._cameras: CameraServer | None = None
         self.robot.connect()
         self.robot.torque_on()
+        self._task = task
         self._time_s = 0.0
         self._stall = spec.joint_array("effort")
+
+    def serve_cameras(self, epoch_ns: int) -> Mapping[str, str]:
+        """Camera -> address of its stream, stamped in a time that is `epoch_ns` at the physics' beginning."""
+        self._epoch_ns = epoch_ns
+        spec = self.robot.spec
+        if spec.cameras and self._cameras is None:
+            self._cameras = CameraServer(spec, self._task)
+            self.robot.add_frame_listener(self._push)
+        return self._cameras.urls if self._cameras else {}
+
+    def close(self) -> None:
+        """End the process that renders."""
+        if self._cameras:
+            self._cameras.close()
+
+    def _push(self, stamp_ns: int, cameras: tuple[str, ...], state: NDArray[np.float64]) -> None:
+        if self._cameras:
+            self._cameras.push(stamp_ns + self._epoch_ns, cameras, state)
 
     @property
     def position(self) -> Array:

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from hardware.arms.calibration import middle_calibration
@@ -28,7 +29,12 @@ class EmulatedArm:
     def __init__(self, spec: RobotSpec, robot: str, plant: str = "", task: str | None = None) -> None:
         """robot: the name or path that the emulator is to load; `spec` may have fewer cameras."""
         self._robot = robot
+        self.cameras = spec.cameras if plant else ()  # with their sources, once connected
         self._options = ["--plant", plant, "--task", task or ""]
+        if self.cameras:
+            size = {"width": spec.cameras[0].width, "height": spec.cameras[0].height}
+            self._options += ["--cameras", *spec.camera_names]
+            self._options += [f"--{side}={pixels}" for side, pixels in size.items()]
         self._world: SimulationClient | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="limber-emulated-")
         ports = {bus.name: str(Path(self._folder.name) / bus.name) for bus in spec.buses}
@@ -109,12 +115,17 @@ class EmulatedArm:
             start_new_session=True,  # Ctrl-C is for its parent
         )
         assert process.stdout is not None
-        for _ in self.arm.groups:
+        sources: dict[str, str] = {}
+        for expected in ["bus "] * len(self.arm.groups) + ["camera "] * len(self.cameras):
             line = process.stdout.readline()
-            if not line.startswith("bus "):
+            if expected == "camera ":
+                name, _, url = line.removeprefix(expected).strip().partition(": ")
+                sources[name] = url
+            if not line.startswith(expected):
                 process.kill()
                 process.wait()
                 raise HardwareError(
                     f"the emulator of {self._robot!r} did not start: {line.strip() or 'it ended'}"
                 )
+        self.cameras = tuple(replace(c, source=sources[c.name]) for c in self.cameras)
         return process

@@ -4,7 +4,7 @@ import queue
 import select
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -66,7 +66,7 @@ class EmulatedRobot:
         self.faults = faults or Faults()
         self.supply_v = SUPPLY_V
         self._now_s = now_s
-        self._advanced_s = now_s()
+        self._opened_s = self._advanced_s = now_s()
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._events: list[tuple[float, Callable[[], None]]] = []
         servos: dict[str, EmulatedServo] = {}
@@ -91,7 +91,14 @@ class EmulatedRobot:
         for line in self.lines.values():
             line.port.open()
 
+    def serve_cameras(self) -> Mapping[str, str]:
+        """Camera -> address of its stream, where the plant has cameras."""
+        serve = getattr(self.plant, "serve_cameras", None)
+        return serve(round(self._opened_s * NS)) if serve else {}
+
     def close(self) -> None:
+        if hasattr(self.plant, "close"):
+            self.plant.close()
         for line in self.lines.values():
             line.port.close()
 

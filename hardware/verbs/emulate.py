@@ -26,6 +26,12 @@ class Emulate:
     """What the servos turn: module:name, as sim:so101; empty: a motor and a load each, in numpy."""
     task: str = ""
     """Task of a simulated plant, e.g. PickPlace; empty: the arm alone."""
+    cameras: tuple[str, ...] = ()
+    """Cameras of the plant to serve as streams."""
+    width: int = 0
+    """Picture width in px; 0: as the spec says."""
+    height: int = 0
+    """Picture height in px; 0: as the spec says."""
     control_socket: Path | None = None
     """Where to listen for resets and faults; default: `control` beside the ports."""
     faults: Path | None = None
@@ -40,7 +46,8 @@ class Emulate:
     def run(self) -> None:
         rates, events = load_schedule(self.faults) if self.faults else (None, [])
         faults = Faults(rates, self.seed) if rates else Faults(seed=self.seed)
-        spec = load_spec(self.robot).with_cameras(())
+        size = self.width or None, self.height or None
+        spec = load_spec(self.robot).with_cameras(self.cameras, *size)
         plant = load_plant(self.plant, spec, self.task or None)
         robot = EmulatedRobot(spec, self.folder, plant, faults, wire_time=self.wire_time)
         ended = threading.Event()
@@ -51,6 +58,8 @@ class Emulate:
         try:
             for name, line in robot.lines.items():
                 print(f"bus {name}: {line.port.link}", flush=True)
+            for name, url in robot.serve_cameras().items():
+                print(f"camera {name}: {url}", flush=True)
             robot.schedule(events)
             while not ended.is_set() and (not self.ends_with or os.path.exists(f"/proc/{self.ends_with}")):
                 robot.serve()

@@ -38,7 +38,7 @@ class CameraFeed:
         self._start_message = json.dumps(
             {"spec": spec.to_dict(), "task": task_name(settings), "jpeg_quality": settings.jpeg_quality}
         ).encode()
-        self._command = [sys.executable, "-m", "limber_nodes.sim_camera", *_ros_arguments(arguments)]
+        self._command = [sys.executable, "-m", "limber_nodes.sim_camera", *ros_arguments(arguments)]
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self.ready = self._stalled = False
@@ -165,7 +165,7 @@ class CameraFeed:
             connection.close()
 
 
-def _ros_arguments(arguments: Sequence[str]) -> list[str]:
+def ros_arguments(arguments: Sequence[str]) -> list[str]:
     """What follows `--ros-args`, less the node's name, which is the robot's alone."""
     if "--ros-args" not in arguments:
         return []

@@ -9,6 +9,7 @@ from hardware.control.loop import ControlLoop
 from hardware.robot import Health
 from limber_nodes import conversions, diagnostics
 from limber_nodes.camera_feed import CameraFeed
+from limber_nodes.camera_processes import CameraProcesses
 from limber_nodes.period_meter import PeriodMeter
 from limber_nodes.teleop_gate import TeleopGate
 
@@ -17,7 +18,12 @@ class RobotDiagnostics:
     """Level ERROR without a camera process; WARN while anything is lost; values are cumulative."""
 
     def __init__(
-        self, node: Node, loop: ControlLoop, meter: PeriodMeter, gate: TeleopGate, feed: CameraFeed | None
+        self,
+        node: Node,
+        loop: ControlLoop,
+        meter: PeriodMeter,
+        gate: TeleopGate,
+        feed: CameraFeed | CameraProcesses | None,
     ) -> None:
         self._loop = loop
         self._gate = gate

@@ -20,6 +20,7 @@ from hardware.robot import Simulated
 from hardware.safety.filter import SafetyFilter
 from limber_nodes import qos
 from limber_nodes.camera_feed import CameraFeed
+from limber_nodes.camera_processes import CameraProcesses
 from limber_nodes.managed import ManagedNode
 from limber_nodes.parameters import Parameters
 from limber_nodes.period_meter import PeriodMeter
@@ -43,7 +44,7 @@ class RobotNode:
         self.spec = robot_spec(self.settings)
 
     def configure(self) -> None:
-        self.feed: CameraFeed | None = None
+        self.feed: CameraFeed | CameraProcesses | None = None
         self.socket: ControlSocketServer | None = None
         self.thread: threading.Thread | None = None
         # Faster than real time the loop may never sleep, and would starve the rest of the machine.
@@ -69,6 +70,9 @@ class RobotNode:
         self.loop.observers += [lambda _report: self.meter.tick(), self.publisher]
         if isinstance(clock, PhysicsClock):
             self._serve_world(clock)
+        if self.spec.cameras and not self.simulated:
+            cameras = getattr(self.robot, "cameras", self.spec.cameras)  # an emulated robot says where
+            self.feed = CameraProcesses(cameras, self.settings.jpeg_quality, sys.argv)
         self.description = self.node.create_publisher(String, "robot_description", qos.LATCHED)
 
     def activate(self) -> None:
@@ -135,11 +139,11 @@ class RobotNode:
 
     def _serve_world(self, clock: PhysicsClock) -> None:
         """Cameras rendered in another process, and the control socket."""
-        if self.spec.cameras:
-            self.feed = CameraFeed(self.spec, self.settings, sys.argv)
-            self.robot.add_frame_listener(self.feed.push)  # type: ignore[attr-defined]
-            clock.add_gate(self.feed.gate)
         if self.simulated:  # an emulated arm's time waits for nobody
+            if self.spec.cameras:
+                self.feed = feed = CameraFeed(self.spec, self.settings, sys.argv)
+                self.robot.add_frame_listener(feed.push)  # type: ignore[attr-defined]
+                clock.add_gate(feed.gate)
             self.loop.observers.append(self.gate.observe)
             clock.add_gate(self.gate.gate)
         path = self.settings.control_socket or default_path(self.node.get_namespace())

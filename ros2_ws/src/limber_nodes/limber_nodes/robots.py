@@ -7,7 +7,6 @@ from pathlib import Path
 from hardware.arms.calibration import calibration_path, load_calibration
 from hardware.arms.make import make_serial_arm, port_table
 from hardware.emulator.arm import EmulatedArm
-from hardware.errors import HardwareError
 from hardware.robot import Robot
 from hardware.spec import DRIVERS as SPEC_DRIVERS
 from hardware.spec import RobotSpec, load_spec
@@ -63,8 +62,6 @@ def _serial(spec: RobotSpec, settings: RobotSettings) -> Robot:
 
 
 def _emulated(spec: RobotSpec, settings: RobotSettings) -> Robot:
-    if spec.cameras:
-        raise HardwareError("the emulated robot's cameras are not served yet; choose cameras:=none")
     task = task_name(settings)
     plant = settings.plant or (f"sim:{spec.name}" if task else "")
     return EmulatedArm(spec, settings.robot, plant, task)

@@ -16,42 +16,15 @@ import numpy as np
 import rclpy
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from hardware.control.priority import be_ordinary
 from hardware.errors import LimberError
-from hardware.spec import CameraSpec, spec_from_dict
-from limber_nodes import conversions, qos
+from hardware.spec import spec_from_dict
 from limber_nodes.camera_feed import HEADER, READY
+from limber_nodes.camera_publisher import CameraPublisher
 from sim.render import CameraRenderer
 from sim.scene import build_scene
 from sim.tasks import load_task
-
-
-class CameraPublisher:
-    """One camera's three topics, all with one stamp and frame.
-
-    The raw picture is published only while somebody subscribes to it: the compressed one is what
-    recorders and policies take, and the raw one is most of the bytes.
-    """
-
-    def __init__(self, node: Node, camera: CameraSpec, fovy: float, jpeg_quality: int) -> None:
-        self._camera = camera
-        self._quality = jpeg_quality
-        self._raw = node.create_publisher(Image, f"{camera.name}/image_raw", qos.FRAMES_OUT)
-        self._compressed = node.create_publisher(
-            CompressedImage, f"{camera.name}/image_raw/compressed", qos.FRAMES_OUT
-        )
-        self._info = node.create_publisher(CameraInfo, f"{camera.name}/camera_info", qos.FRAMES_OUT)
-        self._info_message = conversions.camera_info(0, camera, fovy)
-
-    def publish(self, stamp_ns: int, image: np.ndarray) -> None:
-        frame = self._camera.frame
-        self._info_message.header.stamp = conversions.time_msg(stamp_ns)
-        self._info.publish(self._info_message)
-        self._compressed.publish(conversions.compressed_msg(stamp_ns, frame, image, self._quality))
-        if self._raw.get_subscription_count():
-            self._raw.publish(conversions.image_msg(stamp_ns, frame, image))
 
 
 def serve(connection: socket.socket, node: Node) -> None:

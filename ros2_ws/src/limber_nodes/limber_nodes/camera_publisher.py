@@ -1,0 +1,45 @@
+"""One camera's three topics."""
+
+from array import array
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from hardware.spec import CameraSpec
+from limber_nodes import conversions, qos
+
+
+class CameraPublisher:
+    """Raw, compressed and camera_info, all with one stamp and frame.
+
+    The raw picture is published only while somebody subscribes to it: the compressed one is what
+    recorders and policies take, and the raw one is most of the bytes.
+    """
+
+    def __init__(self, node: Node, camera: CameraSpec, fovy: float, jpeg_quality: int) -> None:
+        """fovy: vertical field of view in rad."""
+        self._camera = camera
+        self._quality = jpeg_quality
+        self._raw = node.create_publisher(Image, f"{camera.name}/image_raw", qos.FRAMES_OUT)
+        self._compressed = node.create_publisher(
+            CompressedImage, f"{camera.name}/image_raw/compressed", qos.FRAMES_OUT
+        )
+        self._info = node.create_publisher(CameraInfo, f"{camera.name}/camera_info", qos.FRAMES_OUT)
+        self._info_message = conversions.camera_info(0, camera, fovy)
+
+    def publish(self, stamp_ns: int, image: np.ndarray, jpeg: bytes | None = None) -> None:
+        """A picture (H, W, 3) RGB; `jpeg` where the camera compressed it itself."""
+        frame = self._camera.frame
+        self._info_message.header.stamp = conversions.time_msg(stamp_ns)
+        self._info.publish(self._info_message)
+        if jpeg is None:
+            compressed = conversions.compressed_msg(stamp_ns, frame, image, self._quality)
+        else:
+            header = Header(stamp=conversions.time_msg(stamp_ns), frame_id=frame)
+            compressed = CompressedImage(header=header, format="jpeg")
+            compressed.data = array("B", jpeg)
+        self._compressed.publish(compressed)
+        if self._raw.get_subscription_count():
+            self._raw.publish(conversions.image_msg(stamp_ns, frame, image))
