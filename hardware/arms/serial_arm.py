@@ -96,11 +96,12 @@ class SerialArm:
 
     def get_observation(self) -> Observation:
         self._require_connection()
+        now_ns = time.monotonic_ns()
         self._read(self._deadline())
         seen = self._seen
         zeros = np.float32(0.0)
         return Observation(
-            stamp_ns=int(seen.stamps_ns.max()),
+            stamp_ns=max(now_ns, int(seen.stamps_ns.max())),
             state=self.scale.radians(seen.ticks).astype(np.float32),
             velocity=(seen.velocity * self._direction).astype(np.float32) + zeros,
             effort=(seen.load * self._stall * self._direction).astype(np.float32) + zeros,

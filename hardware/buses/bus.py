@@ -17,6 +17,7 @@ PATIENCE_S = 0.002  # beyond the wire time, before an answer counts as missing i
 CALM_S = 0.02  # the same where nothing presses
 PATIENCE_GROWS, PATIENCE_SHRINKS = 1.5, 0.99  # an exchange: where answers come late, they are waited for
 SCAN_S = 0.005  # for one id of a scan
+LIKELY_IDS = 16  # servos are given ids from 1 on
 REOPEN_S = 0.25  # between two attempts to open a port that went away
 PLAIN_AFTER_FAST = 100  # exchanges without fast sync read once one was not answered whole
 
@@ -83,14 +84,25 @@ class Bus:
         return None if reply is None or not reply.data else int.from_bytes(reply.data, "little")
 
     def scan(self, servos: Iterable[int]) -> Iterator[tuple[int, int]]:
-        """(id, model number) of those that answer at this baud rate; 5 ms for each that does not."""
+        """(id, model number) of those that answer at this baud rate; 5 ms for each that does not.
+
+        Where one answered, the silent ones with a likely id are asked again, patiently.
+        """
+        silent, heard = [], False
         for servo in servos:
             with self._lock:
                 request = self.codec.read(servo, *self.codec.model_register)
                 length = self.codec.model_register[1]
                 found = self._ask(request, (servo,), length, time.monotonic() + SCAN_S)
             if found:
+                heard = True
                 yield servo, int.from_bytes(found[servo].data, "little")
+            elif servo < LIKELY_IDS:
+                silent.append(servo)
+        for servo in silent if heard else ():
+            number = self.identify(servo)
+            if number is not None:
+                yield servo, number
 
     def read(self, servo: int, address: int, length: int, attempts: int = 3) -> Reply | None:
         """Registers of one servo; None where it does not answer."""

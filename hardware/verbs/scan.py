@@ -35,7 +35,7 @@ class Scan:
                 for rate in [self.baud] if self.baud else codec.baud_rates:
                     bus.set_baud(rate)
                     print(f"{name}, {rate} baud ...", end="", flush=True)
-                    servos = list(bus.scan(range(codec.highest_id + 1)))
+                    servos = sorted(bus.scan(range(codec.highest_id + 1)))
                     print(f" {len(servos) or 'no'} servo{'s' * (len(servos) != 1)}")
                     for servo, number in servos:
                         model = BY_NUMBER.get((name, number))

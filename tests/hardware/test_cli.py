@@ -15,7 +15,7 @@ import tyro
 from hardware.__main__ import VERBS
 from hardware.cli import parse
 from hardware.errors import LimberError
-from hardware.spec import load_spec
+from hardware.spec import load_spec, robot_names
 
 VALID_VERBS = ", ".join(sorted(VERBS))
 
@@ -42,7 +42,10 @@ def test_ports_and_help_answer() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("spec", "so100"), "error: unknown robot 'so100' (did you mean 'so101'?); valid: so101"),
+        (
+            ("spec", "so100"),
+            f"error: unknown robot 'so100' (did you mean 'so101'?); valid: {', '.join(robot_names())}",
+        ),
         (("prots",), f"error: unknown verb 'prots' (did you mean 'ports'?); valid: {VALID_VERBS}"),
         (("spec", "none.yaml"), "error: expected a robot spec file, 'none.yaml' does not exist"),
     ],

@@ -17,6 +17,12 @@ joints:
   - {name: b, position: [-1, 1], velocity: 2, acceleration: 10, jerk: 100, effort: 1, rest: 0}
 cameras:
   - {name: front, width: 64, height: 48, fps: 30}
+buses:
+  - name: arm
+    baud: 1000000
+    servos:
+      - {joint: a, model: sts3215, id: 1}
+      - {joint: b, model: sts3215, id: 2, direction: -1}
 """
 
 MISTAKES = {
@@ -42,6 +48,14 @@ MISTAKES = {
                           "velocity: fast, acceleration: 10, jerk: 100, effort: 1, rest: 0}\ncam", 6,
                           "got 'fast'"),
     "no joints": ("joints:\n", "joints: []\nx:\n", 5, "unknown key 'x'"),
+    "a servo of no joint": ("joint: b, model", "joint: c, model", 14, "unknown joint 'c'"),
+    "two servos for a joint": ("joint: b, model", "joint: a, model", 14, "joint 'a' has two servos"),
+    "two servos of one id": ("id: 2", "id: 1", 14, "id 1 is on bus 'arm' twice"),
+    "an id that cannot be": ("id: 2", "id: 253", 14, "id: expected 1 to 252, got 253"),
+    "an unknown servo": ("model: sts3215, id: 2", "model: sts3251, id: 2", 14, "did you mean 'sts3215'"),
+    "a slanted direction": ("direction: -1", "direction: 2", 14, "direction: expected 1 or -1, got 2"),
+    "an unknown driver": ("name: toy", "name: toy\ndriver: seral", 2, "did you mean 'serial'"),
+    "an unknown base": ("name: toy", "name: toy\nextends: so110", 2, "did you mean 'so101'"),
     "not YAML": ("name: toy", "name: [toy", 2, "not valid YAML"),
 }  # fmt: skip
 
@@ -72,6 +86,24 @@ def test_a_mistake_is_named_with_file_and_line(mistake: str, tmp_path: Path) -> 
     assert "\n" not in text
 
 
+def test_a_joint_without_a_servo_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "toy.yaml"
+    path.write_text(GOOD.replace("      - {joint: b, model: sts3215, id: 2, direction: -1}\n", ""))
+    with pytest.raises(SpecError, match=r"toy.yaml:9: no servo for joint 'b'"):
+        load_spec(str(path))
+
+
+def test_a_spec_says_only_what_differs_from_the_one_it_extends(tmp_path: Path) -> None:
+    path, base = tmp_path / "mine.yaml", load_spec("so101")
+    path.write_text("extends: so101\ndriver: serial\ncontrol_hz: 200\n")
+    spec = load_spec(str(path))
+    assert (spec.driver, spec.control_hz, spec.name) == ("serial", 200, "so101")
+    assert (spec.joints, spec.buses, spec.cameras) == (base.joints, base.buses, base.cameras)
+    path.write_text("extends: so101\naction_hz: 30\n")
+    with pytest.raises(SpecError, match=r"mine.yaml:2: action_hz 30 must divide control_hz 100"):
+        load_spec(str(path))
+
+
 def test_unknown_names_are_answered_with_the_valid_ones() -> None:
     with pytest.raises(SpecError, match=r"unknown robot 'so110' \(did you mean 'so101'\?\); valid: so101"):
         load_spec("so110")
@@ -86,7 +118,7 @@ def test_unknown_names_are_answered_with_the_valid_ones() -> None:
 @pytest.mark.parametrize("robot", robot_names())
 def test_shipped_specs_are_whole(robot: str) -> None:
     spec = load_spec(robot)
-    assert spec.name == robot
+    assert spec.name in robot_names()  # an emulated robot has the name of what it stands for
     assert spec.with_cameras(spec.camera_names[:1], 32, 24).cameras[0].width == 32
     stopping = spec.joint_array("velocity") / spec.joint_array("acceleration")
     assert (stopping < 1.0).all(), "a joint stops within a second"
