@@ -20,6 +20,7 @@ def servo_plant(spec: RobotSpec) -> ServoPlant:
             stall_torque=models[j.name].rated["stall_torque"],
             speed=models[j.name].rated["speed"],
             gravity=GRAVITY.get(j.name, 0.0) * models[j.name].rated["stall_torque"] / 1.6,
+            gravity_angle=j.rest,  # folded up it lies still, stretched out it weighs most
         )
         for j in spec.joints
     ]
