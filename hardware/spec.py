@@ -174,7 +174,10 @@ def load_spec(name_or_path: str) -> RobotSpec:
         path = Path(name_or_path)
         if not path.is_file():
             raise SpecError(f"expected a robot spec file, {name_or_path!r} does not exist")
-        return _parse(path.read_text(), str(path))
+        try:
+            return _parse(path.read_text(), str(path))
+        except UnicodeDecodeError as error:
+            raise SpecError(f"{path}: expected text in UTF-8: {error}") from None
     return _parse(_shipped_text(name_or_path), f"{name_or_path}.yaml")
 
 

@@ -1,5 +1,6 @@
 """YAML read with the line of every value, so that an error can say where the mistake stands."""
 
+import math
 import re
 from typing import Any
 
@@ -55,7 +56,7 @@ class Located:
 
     def number(self, key: str, default: float = _MISSING) -> float:
         value = self._get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
             raise self.error(key, f"{key}: expected a number, got {value!r}")
         return float(value)
 
@@ -92,6 +93,8 @@ class Located:
         ):
             raise self.error(key, f"{key}: expected [lower, upper], got {value!r}")
         lower, upper = float(value[0]), float(value[1])
+        if not (math.isfinite(lower) and math.isfinite(upper)):
+            raise self.error(key, f"{key}: expected finite limits, got [{lower:g}, {upper:g}]")
         if not lower < upper:
             raise self.error(key, f"{key}: limits are reversed or equal: [{lower:g}, {upper:g}]")
         return lower, upper

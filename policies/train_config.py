@@ -42,11 +42,11 @@ class TrainConfig:
         budgets = (self.steps, self.minutes, self.core_minutes)
         if all(b is None for b in budgets):
             raise PolicyError("training budget: expected steps, minutes or core_minutes, got none of them")
-        if any(b is not None and b <= 0 for b in budgets):
-            raise PolicyError(
-                f"training budget: expected a number above 0, got {min(b for b in budgets if b is not None)}"
-            )
-
+        for budget in budgets:
+            if budget is not None and not 0 < budget < math.inf:
+                raise PolicyError(f"training budget: expected a finite number above 0, got {budget}")
+        if not 0 < self.learning_rate < math.inf:
+            raise PolicyError(f"learning_rate: expected a finite number above 0, got {self.learning_rate}")
         for name in ("batch_size", "threads"):
             if getattr(self, name) < 1:
                 raise PolicyError(f"{name}: expected at least 1, got {getattr(self, name)}")

@@ -154,6 +154,8 @@ def open_dataset(root: str | Path) -> DatasetFiles:
 
 
 def _read_info(root: Path) -> dict[str, Any]:
+    if root.is_file():
+        raise DatasetError(f"expected a dataset folder, got the file {root}")
     if not root.is_dir():
         hint = ""
         if partial_of(root).is_dir():
@@ -167,7 +169,7 @@ def _read_info(root: Path) -> dict[str, Any]:
     try:
         info: dict[str, Any] = json.loads(path.read_text())
         version = info["codebase_version"]
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(
             f"{path}: expected a dataset's info, got a truncated or damaged file ({error})"
         ) from None

@@ -19,6 +19,8 @@ from policies.errors import DatasetError
 
 MAGIC = b"\x89MCAP0\r\n"
 RECORD = struct.Struct("<BQ")  # opcode, length
+DAMAGE = (McapError, ValueError, struct.error, EOFError, OverflowError, MemoryError)
+"""What reading a record of damaged bytes raises."""
 MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
 
 
@@ -72,37 +74,23 @@ def read_raw_log(path: Path, *, allow_cut: bool = False) -> RawLog:
     data = memoryview(path.read_bytes())
     if bytes(data[: len(MAGIC)]) != MAGIC:
         raise DatasetError(f"expected an MCAP file, {path} does not begin like one")
-    schemas: dict[int, str] = {}
-    channels: dict[int, TopicLog] = {}
-    metadata: dict[str, dict[str, str]] = {}
-    whole = False
-    for opcode, body in _records(data[len(MAGIC) :]):
-        if opcode == Opcode.CHUNK:
-            chunk = _chunk_records(body)
-            if chunk is None:  # damaged: nothing after it can be trusted
-                break
-            for inner, content in _records(chunk):
-                _take(inner, content, schemas, channels)
-        elif opcode == Opcode.METADATA:
-            record = Metadata.read(_stream(body))
-            metadata.setdefault(record.name, {}).update(record.metadata)
-        elif opcode == Opcode.DATA_END:
-            whole = True
-            break
-        else:
-            _take(opcode, body, schemas, channels)
-    if whole:
-        whole = bytes(data[-len(MAGIC) :]) == MAGIC
+    content = _Content()
+    try:
+        whole = content.read(data[len(MAGIC) :]) and bytes(data[-len(MAGIC) :]) == MAGIC
+    except DAMAGE:  # what came before it is good
+        whole = False
     if not whole and not allow_cut:
-        raise DatasetError(f"expected a whole MCAP file, {path} is cut short; the recorder recovers it")
+        raise DatasetError(
+            f"expected a whole MCAP file, {path} is cut short or damaged; the recorder recovers it"
+        )
     topics: dict[str, TopicLog] = {}
-    for log in channels.values():
+    for log in content.channels.values():
         if log.topic in topics:  # one topic offered with two qualities of service
             for name in ("log_times", "publish_times", "payloads"):
                 getattr(topics[log.topic], name).extend(getattr(log, name))
         else:
             topics[log.topic] = log
-    return RawLog(path, topics, metadata, whole)
+    return RawLog(path, topics, content.metadata, whole)
 
 
 def _records(data: memoryview) -> Iterator[tuple[int, memoryview]]:
@@ -117,21 +105,48 @@ def _records(data: memoryview) -> Iterator[tuple[int, memoryview]]:
         position += length
 
 
-def _take(opcode: int, content: memoryview, schemas: dict[int, str], channels: dict[int, TopicLog]) -> None:
-    if opcode == Opcode.MESSAGE:
-        number, _, log_time, publish_time = MESSAGE.unpack_from(content)
-        log = channels.get(number)
-        if log is not None:
-            log.log_times.append(log_time)
-            log.publish_times.append(publish_time)
-            log.payloads.append(content[MESSAGE.size :])
-    elif opcode == Opcode.SCHEMA:
-        schema = Schema.read(_stream(content))
-        schemas[schema.id] = schema.name
-    elif opcode == Opcode.CHANNEL:
-        channel = Channel.read(_stream(content))
-        qos = channel.metadata.get("offered_qos_profiles", "")
-        channels.setdefault(channel.id, TopicLog(channel.topic, schemas.get(channel.schema_id, ""), qos))
+@dataclass
+class _Content:
+    """What was read so far."""
+
+    schemas: dict[int, str] = field(default_factory=dict)
+    channels: dict[int, TopicLog] = field(default_factory=dict)
+    metadata: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def read(self, data: memoryview) -> bool:
+        """Take every record; whether the end of the data was there. Raises one of `DAMAGE`."""
+        for opcode, body in _records(data):
+            if opcode == Opcode.CHUNK:
+                chunk = _chunk_records(body)
+                if chunk is None:  # damaged: nothing after it can be trusted
+                    return False
+                for inner, content in _records(chunk):
+                    self._take(inner, content)
+            elif opcode == Opcode.METADATA:
+                record = Metadata.read(_stream(body))
+                self.metadata.setdefault(record.name, {}).update(record.metadata)
+            elif opcode == Opcode.DATA_END:
+                return True
+            else:
+                self._take(opcode, body)
+        return False
+
+    def _take(self, opcode: int, content: memoryview) -> None:
+        if opcode == Opcode.MESSAGE:
+            number, _, log_time, publish_time = MESSAGE.unpack_from(content)
+            log = self.channels.get(number)
+            if log is not None:
+                log.log_times.append(log_time)
+                log.publish_times.append(publish_time)
+                log.payloads.append(content[MESSAGE.size :])
+        elif opcode == Opcode.SCHEMA:
+            schema = Schema.read(_stream(content))
+            self.schemas[schema.id] = schema.name
+        elif opcode == Opcode.CHANNEL:
+            channel = Channel.read(_stream(content))
+            qos = channel.metadata.get("offered_qos_profiles", "")
+            name = self.schemas.get(channel.schema_id, "")
+            self.channels.setdefault(channel.id, TopicLog(channel.topic, name, qos))
 
 
 def _chunk_records(body: memoryview) -> memoryview | None:

@@ -136,16 +136,17 @@ def _timing(report: EvaluationReport) -> str:
         charts.append(
             (
                 report_charts.latency_histogram(report.latencies),
-                "From the robot's plan arriving to the chunk leaving: waiting for the frame that was due, "
-                "decoding, inference.",
+                "In the graph from the robot's plan arriving to the chunk leaving: waiting for the frame "
+                "that was due, decoding, inference. In lock-step inference alone.",
             )
         )
     if report.delays:
         charts.append(
             (
                 report_charts.delay_histogram(report.delays),
-                f"Counted on the robot's stamps, from a chunk's observation to its first played point. "
-                f"A step is {1000 * report.action_dt:.0f} ms; 1 is the least there can be.",
+                f"From a chunk's observation to its first played point, in steps of "
+                f"{1000 * report.action_dt:.0f} ms. In the graph counted on the robot's stamps, where 1 is "
+                "the least there can be; in lock-step as declared.",
             )
         )
     if not charts:

@@ -1,6 +1,7 @@
 """`python -m policies train`: a policy on a LeRobotDataset."""
 
 import json
+import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,9 @@ class Train:
             cameras=self.cameras,
             robot=self.robot,
         )
+        longest = getattr(model.method, "max_prefix", 0)
+        if not 0 <= longest < spec.chunk_size:
+            raise PolicyError(f"option max_prefix: expected 0 to {spec.chunk_size - 1}, got {longest}")
         trainer = Trainer(frames, spec, model, config, self.out, robot, resume=self.resume)
         with progress("training", self.progress) as advance:
             held_out = trainer.train(
@@ -105,7 +109,7 @@ class Train:
 
 def _options(method: type[Method], pairs: tuple[str, ...]) -> dict[str, Any]:
     """NAME=VALUE pairs as options of `method`; `PolicyError` for one that it does not have."""
-    known = {field.name for field in fields(method)}  # type: ignore[arg-type]
+    known = {field.name: field.default for field in fields(method)}  # type: ignore[arg-type]
     options: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -117,4 +121,10 @@ def _options(method: type[Method], pairs: tuple[str, ...]) -> dict[str, Any]:
             options[name] = json.loads(value)
         except ValueError:
             options[name] = value
+        wanted, got = type(known[name]), type(options[name])
+        if got is not wanted and not (wanted is float and got is int):
+            raise PolicyError(f"option {name}: expected {wanted.__name__}, got {value!r}")
+        least = min(1, known[name])  # none of them may be negative, and 0 only what is 0 by default
+        if not least <= options[name] < math.inf:
+            raise PolicyError(f"option {name}: expected at least {least}, got {value}")
     return options

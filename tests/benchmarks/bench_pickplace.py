@@ -3,7 +3,7 @@
 Each cell (method, joint state, training seed) is trained on one thread within the core-minutes
 allowed and played in lock-step over the same final-test seeds, with the delay of one step that
 ROS has on this machine. Cells are cached under runs/bench/pickplace/ by their configuration and
-the sources they use, so an interrupted benchmark goes on where it was. The interval is Wilson's
+all sources, so an interrupted benchmark goes on where it was. The interval is Wilson's
 for the distinct episodes, not for all runs over them: conservative.
 """
 
@@ -12,7 +12,6 @@ import hashlib
 import json
 import multiprocessing
 import os
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
@@ -154,14 +153,11 @@ def cell(variant: str, seed: int, size: Size, dataset: str, state: str) -> dict:
 
 
 def sources() -> str:
-    """Every file of ours that collecting, training and playing load, as one text."""
-    import sim.env  # noqa: F401
-
+    """Every file of the three rooms, as one text: any of them may change what a cell gives."""
     rooms = ("policies", "sim", "hardware")
-    modules = [m for name, m in sys.modules.items() if name.split(".")[0] in rooms]
-    code = {Path(m.__file__).relative_to(Path.cwd()) for m in modules if m.__file__}
-    data = {path for room in rooms for path in Path(room).rglob("*.[xy][ma][ml]*")}
-    return "".join(f"{path}\n{path.read_text()}" for path in sorted(code | data))
+    kinds = (".py", ".yaml", ".xml")
+    files = sorted(path for room in rooms for path in Path(room).rglob("*") if path.suffix in kinds)
+    return "".join(f"{path}\n{path.read_text()}" for path in files)
 
 
 def digest(text: str) -> str:

@@ -28,6 +28,10 @@ buses:
 MISTAKES = {
     "reversed limits": ("name: b, position: [-1, 1]", "name: b, position: [1, -1]", 6, "limits are reversed"),
     "equal limits": ("name: b, position: [-1, 1]", "name: b, position: [1, 1]", 6, "reversed or equal"),
+    "limits without end": ("name: b, position: [-1, 1]", "name: b, position: [-.inf, .inf]", 6,
+                           "expected finite limits"),
+    "a limit that is no number": ("name: b, position: [-1, 1]", "name: b, position: [-1, .nan]", 6,
+                                  "expected finite limits"),
     "one limit": ("name: a, position: [-1, 1]", "name: a, position: [1]", 5, r"expected \[lower, upper\]"),
     "duplicate joint": ("name: b", "name: a", 6, "joint 'a' is named twice"),
     "rest outside": ("rest: 0}\ncameras", "rest: 2}\ncameras", 6, "rest 2 is outside the position limits"),
@@ -84,6 +88,13 @@ def test_a_mistake_is_named_with_file_and_line(mistake: str, tmp_path: Path) -> 
     text = str(caught.value)
     assert text.startswith(f"{path}:{line}: "), text
     assert "\n" not in text
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "toy.yaml"
+    path.write_bytes(b"name: \xff\xfe")
+    with pytest.raises(SpecError, match=r"toy.yaml: expected text in UTF-8"):
+        load_spec(str(path))
 
 
 def test_a_joint_without_a_servo_is_named(tmp_path: Path) -> None:

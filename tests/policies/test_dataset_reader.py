@@ -156,6 +156,7 @@ VIDEO = "videos/observation.images.wrist/*/*.mp4"
         (lambda root: shutil.rmtree(root / "meta"), r"expected a LeRobotDataset v3.0, got a folder without"),
         (edit_info(codebase_version="v2.1"), "expected codebase_version v3.0, got v2.1"),
         (cut("meta/info.json"), "truncated or damaged"),
+        (lambda root: (root / "meta/info.json").write_text("[]"), "truncated or damaged"),
         (cut("meta/episodes/*/*.parquet"), "episodes.*expected a whole parquet file, got a truncated"),
         (lambda root: shutil.rmtree(root / "meta/episodes"), "meta/episodes is missing; the dataset"),
         (drop("meta/tasks.parquet"), "tasks.parquet: file is missing"),
@@ -176,6 +177,12 @@ def test_damage_is_named(tmp_path: Path, damage: Callable[[Path], None], message
         load_dataset(root, cache_dir=tmp_path / "cache", progress=False)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.glob("cache/*")), "nothing half decoded is left"
+
+
+def test_a_file_in_place_of_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("no dataset")
+    with pytest.raises(DatasetError, match=r"expected a dataset folder, got the file .*notes.md"):
+        load_dataset(tmp_path / "notes.md", progress=False)
 
 
 def test_video_that_ends_early_names_the_episode(tmp_path: Path) -> None:

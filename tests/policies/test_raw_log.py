@@ -1,5 +1,6 @@
 """A raw log is written, then read back by other people's libraries, whole and cut short."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ from rosbags.highlevel import AnyReader
 from support.episodes import chunk_message, image_message, joint_message, write_messages
 
 from policies.data import cdr
+from policies.data.episode_streams import read_streams
 from policies.data.raw_log import EPISODE, RESULT, Channel, DiskFullError, RawLogWriter
 from policies.data.raw_log_reader import read_raw_log
 from policies.data.recovery import recover, recover_folder
@@ -138,6 +140,23 @@ def test_a_damaged_chunk_ends_the_recovered_copy(tmp_path: Path) -> None:
     assert copy is not None
     n_kept = len(read_raw_log(copy).topics["/joint_states"])
     assert 0 < n_kept < 600
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_changed_bytes_are_an_error_of_ours_and_end_no_recovery(tmp_path: Path, seed: int) -> None:
+    """Anywhere, also among the records at both ends that no checksum covers."""
+    whole, damaged = tmp_path / "e.mcap", tmp_path / "k.mcap.partial"
+    write(whole, seconds=1.0)
+    data = bytearray(whole.read_bytes())
+    random = np.random.default_rng(seed)
+    ends = np.concatenate((np.arange(8, 6000), np.arange(len(data) - 3000, len(data))))
+    for at in random.choice(ends if seed % 2 else len(data), size=random.integers(1, 20)):
+        data[at] = random.integers(256)
+    damaged.write_bytes(data)
+    with contextlib.suppress(DatasetError):
+        read_streams(read_raw_log(damaged))
+    made, lines = recover_folder(tmp_path)
+    assert len(made) + len(lines) == 1
 
 
 def test_files_that_cannot_be_recovered_are_named(tmp_path: Path) -> None:

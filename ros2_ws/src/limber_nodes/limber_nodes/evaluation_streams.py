@@ -4,7 +4,9 @@ import json
 import time
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
+from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, JointState
 from std_msgs.msg import Bool, String
@@ -24,6 +26,7 @@ class EvaluationStreams:
         self._node = node
         self._spec = spec
         self.logs: list[EpisodeLog] = []
+        self.foreign = 0  # messages that are not of this robot's joints
         self.newest_ns = 0
         self.newest_wall = time.monotonic()
         self.success_ns: int | None = None  # robot time of the first "the task is done" in this episode
@@ -61,18 +64,28 @@ class EvaluationStreams:
     def _logs_at(self, stamp_ns: int) -> Sequence[EpisodeLog]:
         return [log for log in self.logs[-2:] if log.covers(stamp_ns)]
 
+    def _positions(self, message: JointState) -> NDArray[np.float64] | None:
+        """Joint positions (n_joints,); None where the message is not of this robot's joints."""
+        try:
+            order = conversions.in_order(message.name, self._spec.joint_names)
+            return conversions.joint_arrays(message)[0][order]
+        except (ValueError, IndexError):
+            self.foreign += 1
+            return None
+
     def _on_state(self, message: JointState) -> None:
+        positions = self._positions(message)
+        if positions is None:
+            return
         self.newest_ns = stamp = conversions.stamp_ns(message.header.stamp)
         self.newest_wall = time.monotonic()
-        order = conversions.in_order(message.name, self._spec.joint_names)
         for log in self._logs_at(stamp):
-            log.states.append((stamp, conversions.joint_arrays(message)[0][order]))
+            log.states.append((stamp, positions))
 
     def _on_sent(self, message: JointState) -> None:
-        stamp = conversions.stamp_ns(message.header.stamp)
-        order = conversions.in_order(message.name, self._spec.joint_names)
-        for log in self._logs_at(stamp):
-            log.sent.append((stamp, conversions.joint_arrays(message)[0][order]))
+        stamp, positions = conversions.stamp_ns(message.header.stamp), self._positions(message)
+        for log in self._logs_at(stamp) if positions is not None else ():
+            log.sent.append((stamp, positions))
 
     def _frame_taker(self, camera: str) -> Callable[[CompressedImage], None]:
         def take(message: CompressedImage) -> None:
@@ -85,9 +98,14 @@ class EvaluationStreams:
 
     def _on_chunk(self, message: JointTrajectory) -> None:
         stamp = conversions.stamp_ns(message.header.stamp)
-        order = conversions.in_order(message.joint_names, self._spec.joint_names)
+        try:
+            order = conversions.in_order(message.joint_names, self._spec.joint_names)
+            points = conversions.trajectory_array(message)[:, order]
+        except ValueError:  # robot_node refuses it, and counts it; the evaluation goes on
+            self.foreign += 1
+            return
         for log in self._logs_at(stamp):
-            log.chunks[stamp] = conversions.trajectory_array(message)[:, order]
+            log.chunks[stamp] = points
 
     def _on_plan(self, message: JointTrajectory) -> None:
         stamp = conversions.stamp_ns(message.header.stamp)

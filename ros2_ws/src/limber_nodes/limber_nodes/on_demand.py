@@ -11,7 +11,7 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 NEWEST = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
-class _Unattended(CallbackGroup):
+class Unattended(CallbackGroup):
     """A group whose members no executor ever waits for."""
 
     def can_execute(self, entity: object) -> bool:
@@ -32,7 +32,7 @@ class OnDemand:
         self._kind = kind
         self._message: bytes | None = None
         self._subscription = node.create_subscription(
-            kind, topic, lambda _message: None, NEWEST, raw=True, callback_group=_Unattended()
+            kind, topic, lambda _message: None, NEWEST, raw=True, callback_group=Unattended()
         )
 
     def newest(self) -> bytes | None:

@@ -78,9 +78,12 @@ class PolicyInputs:
     def _on_plan(self, message: JointTrajectory) -> None:
         if self.unchecked:
             return
-        points = conversions.trajectory_array(message)
-        if len(points):
-            points = points[:, conversions.in_order(message.joint_names, self._spec.joint_names)]
+        try:
+            points = conversions.trajectory_array(message)
+            if len(points):
+                points = points[:, conversions.in_order(message.joint_names, self._spec.joint_names)]
+        except ValueError:  # not this robot's: somebody else publishes here
+            return
         self._runner.on_plan(Plan(conversions.stamp_ns(message.header.stamp), points))
 
     def _on_source(self, message: String) -> None:

@@ -9,27 +9,15 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
+from limber_nodes.on_demand import Unattended
+
 POLL_S = 0.01
 
 Take = Callable[[bytes, dict[str, Any]], None]  # (serialised message, times of sending and arrival)
-
-
-class _NeverReady(CallbackGroup):
-    """Keeps the executor's hands off."""
-
-    def can_execute(self, entity: object) -> bool:
-        return False
-
-    def beginning_execution(self, entity: object) -> bool:
-        return False
-
-    def ending_execution(self, entity: object) -> None:
-        pass
 
 
 class PolledSubscriptions:
@@ -37,7 +25,7 @@ class PolledSubscriptions:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._group = _NeverReady()
+        self._group = Unattended()
         self._taken: list[tuple[Subscription, Take]] = []
         self._one_at_a_time = threading.Lock()
         self._ended = threading.Event()

@@ -5,7 +5,6 @@ work and take the interpreter lock from the loop at moments of its own choosing.
 """
 
 import json
-from array import array
 
 import numpy as np
 from rclpy.node import Node
@@ -53,16 +52,19 @@ class RobotPublisher:
         seen = report.observation
         message = self._state_message
         message.header.stamp = time
-        message.position, message.velocity = _doubles(seen.state), _doubles(seen.velocity)
-        message.effort = _doubles(seen.effort)
+        message.position, message.velocity = (
+            conversions.doubles(seen.state),
+            conversions.doubles(seen.velocity),
+        )
+        message.effort = conversions.doubles(seen.effort)
         self._states.publish(message)
 
         sent = report.sent
         last = sent if self._last_sent is None else self._last_sent
         message = self._executed_message
         message.header.stamp = time
-        message.position = _doubles(sent)
-        message.velocity = _doubles((sent - last) * self._spec.control_hz)
+        message.position = conversions.doubles(sent)
+        message.velocity = conversions.doubles((sent - last) * self._spec.control_hz)
         self._executed.publish(message)
         self._last_sent = sent
 
@@ -80,7 +82,3 @@ class RobotPublisher:
             )
             if self._clock is not None:
                 self._clock.publish(Clock(clock=time))
-
-
-def _doubles(values: np.ndarray) -> array:
-    return array("d", values.astype(np.float64).tobytes())
