@@ -2,7 +2,6 @@
 
 import gc
 import math
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,12 +14,10 @@ from hardware.control.clock import Clock, MonotonicClock, PhysicsClock
 from hardware.control.loop import ControlLoop, Mode
 from hardware.control.priority import ask_for_realtime
 from hardware.control_socket import ControlSocketServer, default_path
-from hardware.errors import HardwareError
 from hardware.robot import Simulated
 from hardware.safety.filter import SafetyFilter
 from limber_nodes import qos
-from limber_nodes.camera_feed import CameraFeed
-from limber_nodes.camera_processes import CameraProcesses
+from limber_nodes.cameras import Cameras, make_cameras
 from limber_nodes.managed import ManagedNode
 from limber_nodes.parameters import Parameters
 from limber_nodes.period_meter import PeriodMeter
@@ -31,6 +28,7 @@ from limber_nodes.robots import RobotSettings, make_robot, robot_spec
 from limber_nodes.shared_world import SharedWorld
 from limber_nodes.spin import run_node
 from limber_nodes.teleop_gate import TeleopGate
+from limber_nodes.world_server import serve_world
 
 STOP_S = 1.0  # an arm at full speed has stopped well before
 
@@ -44,7 +42,7 @@ class RobotNode:
         self.spec = robot_spec(self.settings)
 
     def configure(self) -> None:
-        self.feed: CameraFeed | CameraProcesses | None = None
+        self.feed: Cameras | None = None
         self.socket: ControlSocketServer | None = None
         self.thread: threading.Thread | None = None
         # Faster than real time the loop may never sleep, and would starve the rest of the machine.
@@ -68,11 +66,14 @@ class RobotNode:
         self.inputs = RobotInputs(self.node, self.loop, self.gate, self.settings.expected_delay)
         self.meter = PeriodMeter(0.0 if math.isinf(speed) else self.spec.control_dt / speed)
         self.loop.observers += [lambda _report: self.meter.tick(), self.publisher]
-        if isinstance(clock, PhysicsClock):
-            self._serve_world(clock)
-        if self.spec.cameras and not self.simulated:
-            cameras = getattr(self.robot, "cameras", self.spec.cameras)  # an emulated robot says where
-            self.feed = CameraProcesses(cameras, self.settings.jpeg_quality, sys.argv)
+        if self.spec.cameras:
+            self.feed = make_cameras(self.robot, self.spec, self.settings, clock, self.simulated)
+        if isinstance(clock, PhysicsClock) and self.simulated:  # an emulated arm's time waits for nobody
+            self.loop.observers.append(self.gate.observe)
+            clock.add_gate(self.gate.gate)
+        if self.world:
+            path = self.settings.control_socket or default_path(self.node.get_namespace())
+            self.socket = serve_world(Path(path), self.world, self.loop, self.gate)
         self.description = self.node.create_publisher(String, "robot_description", qos.LATCHED)
 
     def activate(self) -> None:
@@ -134,33 +135,6 @@ class RobotNode:
         deadline = time.monotonic() + timeout_s
         while not condition() and time.monotonic() < deadline and self.thread and self.thread.is_alive():
             time.sleep(0.01)
-
-    # -- a simulated world ----------------------------------------------------------------------
-
-    def _serve_world(self, clock: PhysicsClock) -> None:
-        """Cameras rendered in another process, and the control socket."""
-        if self.simulated:  # an emulated arm's time waits for nobody
-            if self.spec.cameras:
-                self.feed = feed = CameraFeed(self.spec, self.settings, sys.argv)
-                self.robot.add_frame_listener(feed.push)  # type: ignore[attr-defined]
-                clock.add_gate(feed.gate)
-            self.loop.observers.append(self.gate.observe)
-            clock.add_gate(self.gate.gate)
-        path = self.settings.control_socket or default_path(self.node.get_namespace())
-        self.socket = ControlSocketServer(Path(path), self.world, self.world.still, self._reset)
-
-    def _reset(self, seed: int) -> str:
-        instructions: list[str] = []
-        self.gate.release()
-
-        def place() -> None:
-            instructions.append(self.world.reset(seed))
-
-        if not self.loop.call(lambda: self.loop.reset_world(place)).wait(ANSWER_S):
-            raise HardwareError("the control loop does not run")
-        if not instructions:
-            raise HardwareError(self.loop.fault)
-        return instructions[0]
 
 
 def main() -> None:
