@@ -109,7 +109,7 @@ class Train:
 
 def _options(method: type[Method], pairs: tuple[str, ...]) -> dict[str, Any]:
     """NAME=VALUE pairs as options of `method`; `PolicyError` for one that it does not have."""
-    known = {field.name: field.default for field in fields(method)}  # type: ignore[arg-type]
+    known: dict[str, Any] = {f.name: f.default for f in fields(method)}  # type: ignore[arg-type]
     options: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
