@@ -177,6 +177,28 @@ def test_a_label_is_of_one_episode_only(arm: FakeArm, start: Start, tmp_path: Pa
     assert labels == ["true", "unknown", "unknown"]
 
 
+def test_the_state_tells_what_is_heard_of_success_and_then_what_the_file_says(
+    arm: FakeArm, start: Start, tmp_path: Path
+) -> None:
+    process = start(tmp_path / "raw")
+    arm.success.publish(Bool(data=True))  # of no episode
+    begin_episode(arm)
+
+    def said() -> tuple[str, bool | None]:
+        state = json.loads(arm.states[-1])
+        return state["state"], state["success"]
+
+    wait_for(lambda: said() == ("recording", None), 5.0, "nothing heard")
+    for label in (False, True):
+        arm.success.publish(Bool(data=label))
+        wait_for(lambda label=label: said() == ("recording", label), 5.0, f"{label} heard")
+    assert arm.call("episode/save").success
+    arm.success.publish(Bool(data=False))
+    time.sleep(0.3)
+    assert said() == ("idle", True)
+    assert end(process)[0] == 0
+
+
 def test_lost_frames_are_counted_by_the_own_robot_not_by_another_on_the_network(
     arm: FakeArm, start: Start, tmp_path: Path
 ) -> None:
@@ -216,15 +238,22 @@ def test_no_room_is_said_and_recording_does_not_start(arm: FakeArm, start: Start
         return any(s.level == b"\x02" and "disk full" in s.message for s in statuses)
 
     wait_for(said, 10.0, "diagnostics say why")
-    assert end(process)[0] == 0
+    code, output = end(process)
+    assert code == 0
+    assert output.count("disk full") == 0, "who asked was told, nobody else need be"
 
 
 def test_a_filling_disk_ends_the_episode_whole(arm: FakeArm, start: Start, small_disk: Path) -> None:
     process = start(small_disk / "raw", min_free_mb=0.3, max_episode_s=1.0)
     begin_episode(arm)
     wait_for(lambda: "disk full" in json.loads(arm.states[-1])["reason"], 30.0, "disk full")
-    assert json.loads(arm.states[-1])["state"] == "idle"
-    assert end(process)[0] == 0
+    said = json.loads(arm.states[-1])
+    assert said["state"] == "idle"
+    for verb in ("save", "discard", "rerecord"):  # none is being recorded: this is why
+        assert arm.call(f"episode/{verb}").message == said["reason"]
+    code, output = end(process)
+    assert code == 0
+    assert output.count("disk full") == 1, output
     log = read_raw_log(small_disk / "raw" / "episode_000000.mcap")
     assert log.whole
     assert log.metadata[RESULT]["ended"] == "disk full"

@@ -3,21 +3,30 @@
 import fcntl
 import os
 import pty
+import shutil
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from limber_nodes import conversions
+from limber_nodes.teleop_calls import APPEAR_S
 from limber_nodes.teleop_node import TeleopNode
 from sensor_msgs.msg import JointState
-from support.ros_process import Listener, environment, listener, node_process
+from std_msgs.msg import String
+from support.launching import interrupt, runner
+from support.ros_process import REPOSITORY, Listener, environment, listener, node_process
 from trajectory_msgs.msg import JointTrajectory
 
 from hardware.spec import load_spec
+from policies.data.raw_log import EPISODE, RESULT
+from policies.data.raw_log_reader import read_raw_log
 
 NAMES = load_spec("so101").joint_names
 
@@ -72,11 +81,20 @@ def test_the_expert_answers_every_step_and_ends_when_its_episodes_are_done(graph
     assert int(values["refused"]) == 0
 
 
-def test_a_person_drives_by_keys_and_quits(graph: Listener) -> None:
+@contextmanager
+def person(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """teleop_node at a terminal of its own, and the end of it that a person's keys are written to."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "limber_nodes.teleop_node", "--ros-args"]
-        + ["-p", "operator:=keyboard", "-p", "record:=false", "-p", "episodes:=2"],
+        [
+            sys.executable,
+            "-m",
+            "limber_nodes.teleop_node",
+            "--ros-args",
+            "-p",
+            "operator:=keyboard",
+            *arguments,
+        ],
         env=environment(),
         stdin=theirs,
         stdout=subprocess.PIPE,
@@ -87,30 +105,115 @@ def test_a_person_drives_by_keys_and_quits(graph: Listener) -> None:
     )
     os.close(theirs)
     try:
-        assert process.stdout is not None
-        said = "".join(iter(process.stdout.readline, "ready: Enter to start\n"))
+        yield process, ours
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def said_until(process: "subprocess.Popen[str]", end: str) -> str:
+    """What is printed up to the line that holds `end`; that line is the last."""
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if end in line:
+            return said
+    raise AssertionError(f"expected {end!r}, the process ended: {said}")
+
+
+READY = "ready: Enter to start"
+
+
+def test_a_person_drives_by_keys_and_quits(graph: Listener) -> None:
+    with person("-p", "record:=false", "-p", "episodes:=2") as (process, keys):
+        said = said_until(process, READY)
         assert "q/a shoulder_pan" in said
+        assert "-: save as failure" in said
         assert "Esc: quit" in said
         before = len(graph.heard["teleop/joint_command"])
-        os.write(ours, b"\n")
+        os.write(keys, b"\n")
         graph.wait(lambda: len(graph.heard["teleop/joint_command"]) > before, "the first command")
         start = np.array(graph.heard["teleop/joint_command"][-1].position)
-        os.write(ours, b"qqqyy")
+        os.write(keys, b"qqqyy")
 
         def goal() -> np.ndarray:
             return np.array(graph.heard["teleop/joint_command"][-1].position) - start
 
         graph.wait(lambda: np.abs(goal() - [0.09, 0, 0, 0, 0, 0.06]).max() < 1e-6, "the keys' goal")
-        os.write(ours, b"\n")
-        assert "episode 1/2 seed 0 success" in process.stdout.readline()
-        assert process.stdout.readline() == "ready: Enter to start\n"
-        os.write(ours, b"\x1b")
+        os.write(keys, b"\n")
+        assert "episode 1/2 seed 0 success" in said_until(process, READY)
+        os.write(keys, b"\x1b")
         rest, _ = process.communicate(timeout=30)
         assert process.returncode == 0, rest
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
+
+
+def test_what_a_person_records_is_kept_with_the_label_of_the_key(tmp_path: Path) -> None:
+    """collect.launch.xml as the README starts it, in a namespace of its own."""
+    arguments = ("operator:=none", f"dataset:={tmp_path}", "cameras:=none", "namespace:=/person")
+    with (
+        runner(REPOSITORY / "launch/collect.launch.xml", *arguments, **environment()) as launch,
+        person("-r", "__ns:=/person") as (process, keys),
+        listener("/person") as graph,
+    ):
+        graph.listen(JointState, "teleop/joint_command")
+        said = [said_until(process, READY)]
+        for key in (b"\n", b"-", b"\x7f", b"\n"):  # success, failure, discard, success
+            before = len(graph.heard["teleop/joint_command"])
+            os.write(keys, b"\n")
+            graph.wait(lambda n=before: len(graph.heard["teleop/joint_command"]) > n + 5, "commands")
+            os.write(keys, key)
+            said.append(said_until(process, READY))
+        os.write(keys, b"\x1b")
+        rest, _ = process.communicate(timeout=30)
+        assert process.returncode == 0, rest
+        interrupt(launch)
+    expected = ("1 seed 0 success", "2 seed 1 failure", "2 seed 2 thrown away", "3 seed 3 success")
+    for line, text in zip(expected, said[1:], strict=True):
+        assert f"episode {line}, " in text
+    logs = [read_raw_log(path) for path in sorted(tmp_path.glob("*.mcap"))]
+    assert [log.metadata[RESULT]["success"] for log in logs] == ["true", "false", "true"]
+    assert {log.metadata[EPISODE]["operator"] for log in logs} == {"person"}
+    assert {log.metadata[RESULT]["ended"] for log in logs} == {"saved"}
+
+
+def errors(output: str) -> list[str]:
+    return [line for line in output.splitlines() if "ERROR" in line or "error" in line]
+
+
+def test_no_room_is_one_line_at_once(graph: Listener, tmp_path: Path) -> None:
+    with (
+        node_process("recorder_node", folder=tmp_path, cameras="none", min_free_mb=1e9) as recorder,
+        node_process("teleop_node", episodes=2) as teleop,
+    ):
+        begin = time.monotonic()
+        code, output = teleop.wait()
+        assert time.monotonic() - begin < APPEAR_S, "it was not tried again and again"
+        assert code == 2, output
+        assert len(errors(output)) == 1, output
+        assert "episode/start: disk full: expected 1000000" in errors(output)[0]
+        assert errors(recorder.end()[1]) == []
+
+
+def test_a_disk_that_fills_meanwhile_is_the_reason_at_the_end(graph: Listener, small_disk: Path) -> None:
+    graph.listen(String, "episode", latched=True)
+    parameters = {"cameras": "none", "min_free_mb": 0.3, "max_episode_s": 1.0}
+    with (
+        node_process("recorder_node", folder=small_disk / "raw", **parameters) as recorder,
+        node_process("teleop_node", episodes=2) as teleop,
+    ):
+        graph.wait(lambda: any('"recording"' in m.data for m in graph.heard["episode"]), "an episode")
+        room = shutil.disk_usage(small_disk).free - 200_000
+        (small_disk / "filler").write_bytes(bytes(room))
+        code, output = teleop.wait()
+        assert code == 2, output
+        assert len(errors(output)) == 1, output
+        assert "disk full: expected 0.3 MB to stay free in" in errors(output)[0]
+        assert len(errors(recorder.end()[1])) == 1
+    log = read_raw_log(small_disk / "raw" / "episode_000000.mcap")
+    assert log.whole
+    assert log.metadata[RESULT]["ended"] == "disk full"
 
 
 def test_without_a_terminal_a_keyboard_is_refused() -> None:

@@ -1,6 +1,7 @@
 """Everything the graph says, episode by episode, into raw logs."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from std_msgs.msg import String
@@ -49,14 +50,14 @@ class RecorderNode:
             calibration_hash=s.calibration_hash,
             min_free_bytes=int(s.min_free_mb * 1e6),
             max_episode_s=s.max_episode_s,
-            on_change=self._say,
+            on_change=self._on_fault,
         )
         for path in self.recorder.recovered:
             self.node.get_logger().warning(f"recovered a recording that was cut short: {path}")
         for line in self.recorder.lost:
             self.node.get_logger().error(f"not recovered: {line}")
         self.state = self.node.create_publisher(String, "episode", qos.LATCHED)
-        self.topics = RecorderTopics(self.node, self.recorder)
+        self.topics = RecorderTopics(self.node, self.recorder, self._say)
         self.services = RecorderServices(self.node, self.recorder, self.topics, self._say)
 
     def activate(self) -> None:
@@ -79,11 +80,15 @@ class RecorderNode:
         self.node.destroy_publisher(self.state)
 
     def _say(self) -> None:
-        """Publish the latched state; the recorder's thread calls this too, when a disk is full."""
-        status = self.recorder.status
-        if status.reason:
-            self.node.get_logger().error(status.reason)
-        self.state.publish(String(data=status.to_json()))
+        """Publish the latched state, from any thread; `success` is of the running or the last episode."""
+        said = {**asdict(self.recorder.status), "success": self.topics.success}
+        self.state.publish(String(data=json.dumps(said)))
+
+    def _on_fault(self) -> None:
+        """The recorder's thread calls this when it has ended an episode by itself: a disk is full."""
+        self.node.get_logger().error(self.recorder.status.reason)
+        self.topics.success = None  # as the file says: the end was not heard
+        self._say()
 
     def _diagnose(self) -> diagnostics.Status:
         status = self.recorder.status

@@ -18,6 +18,7 @@ from policies.errors import PolicyError
 
 SENSORS_S = 10.0  # wall time that `episode/start` waits for sensors that were never heard
 CATCH_UP_S = 2.0  # wall time that `episode/save` waits for pictures that are still being made
+SILENT = "expected every sensor before an episode, silent: "  # how a refusal begins that may pass
 POLL_S = 0.01
 SETTLE_S = 0.05  # wall time for a label that is on its way
 
@@ -57,7 +58,7 @@ class RecorderServices:
                 response.success = True
             except LimberError as error:
                 response.message = str(error)
-                if str(error) != self.recorder.status.reason:  # which is said below
+                if str(error) != self.recorder.status.reason:  # of a fault, who asked is told, once
                     self.node.get_logger().error(str(error))
             self._answered()
             return response
@@ -69,13 +70,14 @@ class RecorderServices:
         while self.topics.silent and time.monotonic() < deadline:
             await self._pause(POLL_S)
         if self.topics.silent:
-            raise PolicyError(f"expected every sensor before an episode, silent: {self.topics.silent}")
+            raise PolicyError(f"{SILENT}{self.topics.silent}")
         self.topics.drain()
         self.topics.success = None
         return json.dumps({"index": self.recorder.start(self.topics.task)})
 
     async def _save(self) -> str:
         """Messages that were sent before the request belong to the episode, though they come after it."""
+        self._refuse_after_fault()
         deadline = time.monotonic() + CATCH_UP_S
         self.topics.drain()
         end = self.topics.joint_stamp_ns
@@ -84,7 +86,17 @@ class RecorderServices:
         if not self.topics.success:  # the word of success may have reached the caller first
             await self._pause(SETTLE_S)
         self.topics.drain()
-        return str(self.recorder.save(self.topics.success))
+        self._refuse_after_fault()
+        success = self.topics.success
+        path = self.recorder.save(success)
+        self.topics.success = success  # what the file says, whatever was heard while it was closed
+        return str(path)
+
+    def _refuse_after_fault(self) -> None:
+        """Why an episode ended by itself says more than that none is being recorded."""
+        status = self.recorder.status
+        if status.state == "idle" and status.reason:
+            raise PolicyError(status.reason)
 
     async def _pause(self, duration_s: float) -> None:
         """Let the executor go on with its messages for a while."""
@@ -94,6 +106,7 @@ class RecorderServices:
         self.node.destroy_timer(timer)
 
     async def _discard(self) -> str:
+        self._refuse_after_fault()
         return json.dumps({"index": self.recorder.discard()})
 
     async def _rerecord(self) -> str:

@@ -1,5 +1,6 @@
 """What a recorder hears: every topic of the graph, serialised, and the little it understands of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -42,12 +43,14 @@ CAMERA_TOPICS: dict[str, type] = {
 class RecorderTopics:
     """Feeds a `Recorder` from a node's subscriptions, and keeps what labels and counts an episode.
 
-    task: the task's text. success: the last word on it since it was last set to None. silent: sensors
-    that were never heard. Raises `PolicyError` when a type's definition is not installed.
+    task: the task's text. success: the last word on the running episode, after it on the last one.
+    silent: sensors that were never heard. `on_success` is called, in a thread of its own, when that
+    word changes. Raises `PolicyError` when a type's definition is not installed.
     """
 
-    def __init__(self, node: Node, recorder: Recorder) -> None:
+    def __init__(self, node: Node, recorder: Recorder, on_success: Callable[[], None]) -> None:
         self._recorder = recorder
+        self._on_success = on_success
         self._cameras = recorder.spec.camera_names
         self._robot_name = diagnostics.status_name(node, "robot_node")
         self._ears = PolledSubscriptions(node)
@@ -124,7 +127,10 @@ class RecorderTopics:
         self.task = cdr.string(data)
 
     def _see_success(self, data: bytes) -> None:
-        self.success = cdr.boolean(data)
+        success = cdr.boolean(data)
+        if success is not self.success and self._recorder.status.state == "recording":
+            self.success = success
+            self._on_success()
 
     def _see_diagnostics(self, data: bytes) -> None:
         said = diagnostics.values_of(deserialize_message(data, DiagnosticArray), self._robot_name) or {}

@@ -14,10 +14,23 @@ AFTERWARDS_NS = 3 * NS // 2  # success must show this long after the operator is
 class Outcome(str, Enum):
     """How an episode ended."""
 
-    SUCCESS = "success"
-    FAILURE = "failure"
+    SUCCESS = "success"  # the task says so
+    FAILURE = "failure"  # the time is up, or a script has nothing left to do
+    LABELLED_SUCCESS = "labelled success"  # a person says so
+    LABELLED_FAILURE = "labelled failure"
+    DISCARD = "thrown away"
     REPEAT = "repeat"  # the operator wants the same seed again
     QUIT = "quit"
+
+    @property
+    def label(self) -> bool | None:
+        """What a person said; None: nothing."""
+        return {Outcome.LABELLED_SUCCESS: True, Outcome.LABELLED_FAILURE: False}.get(self)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the episode is one to save."""
+        return self is Outcome.SUCCESS or self.label is not None
 
 
 class Drive:

@@ -1,4 +1,4 @@
-"""The keys of a session, for any operator: start, save, discard, again, quit."""
+"""The keys of a session, for any operator: start, save as success or failure, discard, again, quit."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -8,12 +8,16 @@ from limber_nodes.operators import Operator
 from limber_nodes.teleop_drive import Drive, Outcome
 
 ENDS: Mapping[str, Outcome] = {
-    ENTER: Outcome.SUCCESS,
-    BACKSPACE: Outcome.FAILURE,
+    ENTER: Outcome.LABELLED_SUCCESS,
+    "-": Outcome.LABELLED_FAILURE,
+    BACKSPACE: Outcome.DISCARD,
     "\t": Outcome.REPEAT,
     ESCAPE: Outcome.QUIT,
 }
-HELP = "Enter: start, then save    Backspace: discard    Tab: record again    Esc: quit"
+HELP = (
+    "Enter: start, then save as success    -: save as failure    Backspace: discard    "
+    "Tab: record again    Esc: quit"
+)
 
 
 class SessionKeys:

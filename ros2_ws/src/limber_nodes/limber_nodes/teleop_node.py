@@ -12,7 +12,7 @@ from std_msgs.msg import Bool
 from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
-from hardware.errors import HardwareError
+from hardware.errors import LimberError
 from hardware.spec import load_spec
 from limber_nodes import conversions, diagnostics, qos
 from limber_nodes.managed import ManagedNode
@@ -66,15 +66,17 @@ class TeleopNode:
             node.create_subscription(Bool, "task/success", self._on_success, qos.EVENTS),
         ]
         plan = Plan(
-            episodes=self.settings.episodes or 1_000_000_000,
+            episodes=self.settings.episodes,
             first_seed=self.settings.first_seed,
             record=self.settings.record,
-            attempts=2 * self.settings.episodes + 10 if self.settings.episodes else 1_000_000_000,
+            attempts=2 * self.settings.episodes + 10 if self.settings.episodes else 0,
             at_least=self.settings.at_least,
             seconds=self.settings.seconds or float("inf"),
         )
         self.keys = SessionKeys(self.operator, self.drive, self._say)
-        self.session = Session(node, plan, self.drive.episode, self._say, self.keys.wait_for_start)
+        self.session = Session(
+            node, plan, self.drive.episode, self._say, self.keys.wait_for_start, self._on_recorder_fault
+        )
 
     def activate(self) -> None:
         self.diagnostics = diagnostics.Diagnostics(self.node, self._diagnose)
@@ -105,6 +107,10 @@ class TeleopNode:
 
     def _on_success(self, message: Bool) -> None:
         self.drive.success = message.data
+
+    def _on_recorder_fault(self) -> None:
+        """Nobody drives on for nothing; the session hears the reason when it asks to discard."""
+        self.drive.end(Outcome.DISCARD)
 
     def _on_step(self, planned: bytes) -> None:
         self.key = cdr.stamp_ns(planned)
@@ -146,9 +152,9 @@ class TeleopNode:
             done = self.session.run()
         except SessionClosed:
             return
-        except HardwareError as error:
+        except LimberError as error:
             self.node.get_logger().error(str(error))
-            self.node.finish(1)
+            self.node.finish(2)
             return
         except Exception as error:  # the process must not wait for a thread that is gone
             self.node.get_logger().fatal(f"session: {type(error).__name__}: {error}")
