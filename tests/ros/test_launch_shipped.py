@@ -12,16 +12,28 @@ from pathlib import Path
 
 import pytest
 from limber_bringup.checks import check_plan
+from limber_bringup.errors import LaunchError
+from limber_bringup.parameters import full_command
 from limber_bringup.parse import parse_launch_file
 from limber_bringup.resolve import make_plan
 from mcap.reader import make_reader
 from sensor_msgs.msg import CompressedImage, JointState
 from std_msgs.msg import String
 from support.checkpoints import untrained_checkpoint
-from support.launching import finish, interrupt, read_until, run, runner, wait_gone
-from support.ros_process import SOURCES, listener
+from support.launching import (
+    PATIENCE_S,
+    finish,
+    interrupt,
+    read_until,
+    run,
+    runner,
+    wait_gone,
+    write_launch,
+)
+from support.ros_process import SOURCES, environment, listener
 
 from hardware.spec import load_spec
+from policies.data.recorder import Recorder
 
 LAUNCH = Path(__file__).parents[2] / "launch"
 FILES = sorted(p.name for p in LAUNCH.glob("*.launch.xml"))
@@ -113,9 +125,16 @@ def test_no_tag_that_only_later_distributions_know(name):
         ("sim.launch.xml", ["robot:=so102"], "unknown robot 'so102' (did you mean 'so101'?); valid: so101"),
         ("sim.launch.xml", ["task:=PickPlaec"], "unknown task 'PickPlaec' (did you mean 'PickPlace'?)"),
         ("sim.launch.xml", ["cameras:=fornt"], "unknown camera 'fornt' (did you mean 'front'?)"),
-        ("deploy.launch.xml", ["checkpoint:=nowhere"], "parameter 'checkpoint': 'nowhere' does not exist"),
+        ("sim.launch.xml", ["width:=100000"], "parameter 'width': expected at least 0 and at most 4096, got"),
+        ("sim.launch.xml", ["speed:=nan"], "parameter 'speed': expected at least 0.01, got nan"),
+        ("sim.launch.xml", ["seed:=-3"], "parameter 'seed': expected at least 0, got -3"),
+        (
+            "deploy.launch.xml",
+            ["checkpoint:=nowhere"],
+            "expected a checkpoint folder, 'nowhere' does not exist",
+        ),
         ("replay.launch.xml", ["episode:=nowhere"], "parameter 'episode': 'nowhere' does not exist"),
-        ("collect.launch.xml", ["task:=none"], "unknown task 'none'"),
+        ("collect.launch.xml", ["task:=none"], "unknown task with an expert 'none'"),
         ("collect.launch.xml", ["operator:=foo"], "unknown value of launch argument 'operator', 'foo'"),
     ],
 )
@@ -129,15 +148,88 @@ def test_a_wrong_name_is_one_line_and_exit_code_2_before_anything_starts(name, a
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_only_a_node_can_refuse_ends_everything_with_one_line_and_exit_code_2():
-    code, text = run(LAUNCH / "sim.launch.xml", "width:=5000", **SOURCE_PATH)
+def test_what_only_a_node_can_refuse_ends_everything_with_one_line_and_exit_code_2(tmp_path):
+    spec = tmp_path / "portless.yaml"
+    spec.write_text("extends: so101\nname: portless\ndriver: serial\n")
+    code, text = run(LAUNCH / "sim.launch.xml", f"robot:={spec}", **SOURCE_PATH)
     assert code == 2, text
     errors = [line for line in text.splitlines() if re.match(r"\[\w+-\d\] error: ", line)]
     assert len(errors) == 1, text
-    assert "parameter 'width': expected at least 0 and at most 4096, got 5000" in errors[0], text
+    expected = "bus 'arm' of robot 'portless': expected its serial port, got none"
+    assert errors[0].startswith(f"[robot_node-1] error: {expected}"), text
     assert "Traceback" not in text
     for pid in re.findall(r"process started with pid \[(\d+)\]", text):
         assert wait_gone(int(pid))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What `MISTAKES` name."""
+    folder = tmp_path_factory.mktemp("mistakes")
+    for name in ("whole", "cut", "stats"):
+        untrained_checkpoint(folder / name, load_spec("so101"))
+    weights = folder / "cut" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    (folder / "stats" / "stats.json").write_text("{")
+    for path in (folder / "other" / "notes.txt", folder / "report" / "report.json"):
+        path.parent.mkdir()
+        path.write_text("")
+    (folder / "unseen.yaml").write_text("extends: so101\nname: unseen\n")
+    Recorder(folder / "recordings", load_spec("so101")).close()
+    return folder
+
+
+MISTAKES = [
+    "sim speed:=nan",
+    "sim seed:=-3",
+    "sim width:=100000000000000000000",
+    "sim robot:={folder}/unseen.yaml",
+    "collect task:=none dataset:={folder}/new",
+    "collect dataset:={folder}/other",
+    "collect dataset:={folder}/other/notes.txt",
+    "collect dataset:={folder}/recordings width:=64",
+    "deploy checkpoint:={folder}/nowhere",
+    "deploy checkpoint:={folder}/cut",
+    "deploy checkpoint:={folder}/stats",
+    "deploy checkpoint:={folder}/whole width:=64",
+    "deploy checkpoint:={folder}/whole cameras:=wrist",
+    "deploy checkpoint:={folder}/whole device:=cuda:99",
+    "deploy checkpoint:={folder}/whole execution_horizon:=16",
+    "deploy checkpoint:={folder}/whole threads:=0",
+    "deploy checkpoint:={folder}/whole report:={folder}/report",
+    "deploy checkpoint:={folder}/whole episodes:=0",
+]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_the_launcher_refuses_with_the_words_of_the_node_and_writes_nothing(mistake, folder, tmp_path):
+    file, *words = mistake.format(folder=folder).split()
+    plan = make_plan(LAUNCH / f"{file}.launch.xml", dict(word.split(":=") for word in words))
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(LaunchError) as caught:
+        check_plan(plan)
+    assert sorted(folder.rglob("*")) == before
+    place, _, said = str(caught.value).partition(": ")
+    (process,) = (p for p in plan.processes if f"{p.place.file}:{p.place.line}" == place)
+    command, variables = full_command(process, tmp_path), {**process.environment, **SOURCE_PATH}
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stderr.splitlines()[-1] == f"error: {said}"
+
+
+def test_what_stands_in_a_parameter_file_is_left_to_the_node(tmp_path):
+    file = tmp_path / "policy.yaml"
+    file.write_text("policy_node:\n  ros__parameters:\n    checkpoint: somewhere\n")
+    body = '<node pkg="limber_nodes" exec="policy_node" name="policy_node">\n{}\n</node>'
+    given = f'<param from="{file}"/>\n<param name="execution_horizon" value="{{}}"/>'
+    check_plan(make_plan(write_launch(tmp_path, body.format(given.format(16))), {}))
+    with pytest.raises(LaunchError, match=":2: parameter 'execution_horizon': expected at least 1"):
+        check_plan(make_plan(write_launch(tmp_path, body.format(given.format(0))), {}))
+
+
+def test_the_launcher_needs_no_torch():
+    check = "import sys, limber_bringup.node_checks; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], env=environment()).returncode == 0
 
 
 def test_names_that_are_right_pass(tmp_path):
@@ -148,32 +240,16 @@ def test_names_that_are_right_pass(tmp_path):
     ):
         check_plan(make_plan(LAUNCH / "sim.launch.xml", arguments))
     checkpoint = untrained_checkpoint(tmp_path / "checkpoint", load_spec("so101"))
-    check_plan(make_plan(LAUNCH / "deploy.launch.xml", {"checkpoint": str(checkpoint)}))
+    fitting = {"checkpoint": str(checkpoint), "execution_horizon": "15", "report": str(tmp_path / "report")}
+    check_plan(make_plan(LAUNCH / "deploy.launch.xml", fitting))
+    for folder in (tmp_path / "empty", tmp_path / "recordings"):
+        folder.mkdir()
+    Recorder(tmp_path / "recordings", load_spec("so101")).close()
+    for name in ("new", "empty", "recordings"):
+        check_plan(make_plan(LAUNCH / "collect.launch.xml", {"dataset": str(tmp_path / name)}))
+    assert not (tmp_path / "new").exists()
+    assert list((tmp_path / "empty").iterdir()) == []
     check_plan(make_plan(LAUNCH / "collect.launch.xml", {"operator": "none", "task": "none"}))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["width:=64"], "checkpoint is for cameras [front:96x96 wrist:96x96], this robot has [front:64x96 "),
-        (["cameras:=wrist"], "checkpoint is for cameras [front:96x96 wrist:96x96], this robot has [wrist:"),
-        (["device:=cuda:99"], "unknown device 'cuda:99'; valid: cpu"),
-    ],
-)
-def test_a_checkpoint_that_does_not_fit_is_refused_before_anything_starts(arguments, message, tmp_path):
-    checkpoint = untrained_checkpoint(tmp_path / "checkpoint", load_spec("so101"))
-    report = tmp_path / "report"
-    code, text = run(
-        LAUNCH / "deploy.launch.xml",
-        f"checkpoint:={checkpoint}",
-        f"report:={report}",
-        *arguments,
-        **SOURCE_PATH,
-    )
-    assert code == 2, text
-    assert re.match(rf"error: \S+\.launch\.xml:\d+: {re.escape(message)}", text), text
-    assert text.count("\n") == 1, text
-    assert not report.exists()
 
 
 def test_only_the_file_is_required():

@@ -78,11 +78,13 @@ def installed_files(prefix: Path, package: str) -> None:
         assert (share / "urdf" / "so101.urdf").is_file()
 
 
-def refuses_a_wide_picture(launch_file: Path, **environment: str) -> None:
+def refuses_an_arm_without_a_port(launch_file: Path, folder: Path, **environment: str) -> None:
     """The launch file starts the installed nodes, and their exit code and line come through."""
-    code, text = run(launch_file, "width:=5000", **environment)  # what the runner cannot know
+    spec = folder / "portless.yaml"
+    spec.write_text("extends: so101\nname: portless\ndriver: serial\n")  # only the node looks for its port
+    code, text = run(launch_file, f"robot:={spec}", **environment)
     assert code == 2, text
-    assert "[robot_node-1] error: parameter 'width': expected at least 0 and at most 4096, got 5000" in text
+    assert "[robot_node-1] error: bus 'arm' of robot 'portless': expected its serial port, got none" in text
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -102,7 +104,7 @@ def test_pip_installs_what_ros_looks_for(pip_prefix, package):
     installed_files(pip_prefix, package)
 
 
-def test_pip_installed_nodes_are_found_and_start(pip_prefix):
+def test_pip_installed_nodes_are_found_and_start(pip_prefix, tmp_path):
     environment = {"AMENT_PREFIX_PATH": str(pip_prefix)}
     for node in NODES:
         assert (
@@ -110,8 +112,11 @@ def test_pip_installed_nodes_are_found_and_start(pip_prefix):
         )
     (site_packages,) = pip_prefix.glob("lib/python3*/site-packages")
     launch_file = pip_prefix / "share" / "limber_bringup" / "launch" / "sim.launch.xml"
-    refuses_a_wide_picture(
-        launch_file, AMENT_PREFIX_PATH=str(pip_prefix), PYTHONPATH=f"{site_packages}{os.pathsep}{REPOSITORY}"
+    refuses_an_arm_without_a_port(
+        launch_file,
+        tmp_path,
+        AMENT_PREFIX_PATH=str(pip_prefix),
+        PYTHONPATH=f"{site_packages}{os.pathsep}{REPOSITORY}",
     )
 
 
@@ -120,7 +125,7 @@ def test_colcon_builds_what_ros_looks_for(colcon_install, package):
     installed_files(colcon_install / package, package)
 
 
-def test_colcon_built_nodes_are_found_and_start(colcon_install):
+def test_colcon_built_nodes_are_found_and_start(colcon_install, tmp_path):
     """Sourced as a person would: the environment comes from colcon's own setup file."""
     script = f'. "{colcon_install}/local_setup.sh" && env'
     environment = {k: v for k, v in os.environ.items() if k not in ("AMENT_PREFIX_PATH", "PYTHONPATH")}
@@ -136,8 +141,9 @@ def test_colcon_built_nodes_are_found_and_start(colcon_install):
             == colcon_install / "limber_nodes/lib/limber_nodes"
         )
     launch_file = colcon_install / "limber_bringup" / "share" / "limber_bringup" / "launch" / "sim.launch.xml"
-    refuses_a_wide_picture(
+    refuses_an_arm_without_a_port(
         launch_file,
+        tmp_path,
         AMENT_PREFIX_PATH=sourced["AMENT_PREFIX_PATH"],
         PYTHONPATH=f"{sourced['PYTHONPATH']}{os.pathsep}{REPOSITORY}",
     )

@@ -1,6 +1,7 @@
 """ROS parameters declared from a frozen dataclass: descriptors, ranges, choices, a set callback."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import Any, Generic, TypeVar
 
@@ -94,6 +95,21 @@ class Parameters(Generic[T]):
             return SetParametersResult(successful=False, reason=str(error))
         self.values = replace(self.values, **new)  # type: ignore[type-var]
         return SetParametersResult(successful=True)
+
+
+def settings_of(settings: type[T], given: Mapping[str, Any]) -> T:
+    """The settings of a node that is given these parameters, without the node.
+
+    What it does not declare is left out, as by rclpy. Raises `ParameterError` as `Parameters` does.
+    """
+    declared = [f for f in fields(settings) if f.name in given]  # type: ignore[arg-type]
+    return settings(**{f.name: _convert(f, _on_the_wire(given[f.name])) for f in declared})
+
+
+def _on_the_wire(value: Any) -> Any:
+    """A whole number beyond 64 bits reaches a node as a float."""
+    too_big = type(value) is int and not -(2**63) <= value < 2**63
+    return float(str(value)) if too_big else value
 
 
 def _kind(f: "Field[Any]") -> type:
