@@ -7,7 +7,7 @@ from limber_nodes import qos
 from std_msgs.msg import String
 from std_srvs.srv import SetBool
 from support.checkpoints import untrained_checkpoint
-from support.ros_process import Listener, NodeProcess, listener, node_process
+from support.ros_process import NodeProcess, listener, node_process
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from hardware.spec import load_spec
@@ -15,19 +15,15 @@ from hardware.spec import load_spec
 START_S = 150.0  # importing torch takes 3 s of an idle machine, drawing the films as long
 
 
-def publish_what_is_no_chunk(ear: Listener) -> None:
+def no_chunks() -> list[JointTrajectory]:
     """Foreign joints, none, and points of unequal length: refused by robot_node, survived by all."""
     names = list(load_spec("so101").joint_names)
     uneven = [JointTrajectoryPoint(positions=[0.0] * n) for n in (6, 5)]
-    publisher = ear.node.create_publisher(JointTrajectory, "action_chunk", qos.EVENTS)
-    ear.wait(lambda: publisher.get_subscription_count() >= 2, "robot_node and evaluator_node")
-    for message in (
+    return [
         JointTrajectory(),
         JointTrajectory(joint_names=["claw", *names[1:]], points=uneven[:1]),
         JointTrajectory(joint_names=names, points=uneven),
-    ):
-        publisher.publish(message)
-    ear.wait(lambda: int(ear.diagnostics("robot_node").get("refused", 0)) >= 3, "three refusals")
+    ]
 
 
 def test_success_timeout_and_fault_are_told_apart(tmp_path: Path) -> None:
@@ -43,6 +39,7 @@ def test_success_timeout_and_fault_are_told_apart(tmp_path: Path) -> None:
         ear.wait(lambda: ear.diagnostics("policy_node"), "the policy", START_S)
         ear.listen(String, "evaluation/verdict", latched=True)
         ear.listen(String, "control_source", latched=True)
+        chunks = ear.node.create_publisher(JointTrajectory, "action_chunk", qos.EVENTS)
         verdicts = ear.heard["evaluation/verdict"]
 
         def episodes_begun() -> int:
@@ -60,12 +57,16 @@ def test_success_timeout_and_fault_are_told_apart(tmp_path: Path) -> None:
             stages=stages,
         )
         ear.wait(lambda: episodes_begun() == 1, "the first episode")
-        publish_what_is_no_chunk(ear)
         assert ear.call(SetBool, "task/label", SetBool.Request(data=True)).success
         ear.wait(lambda: len(verdicts) == 1, "the first verdict, a success by label")
         ear.wait(lambda: episodes_begun() == 2, "the second episode")
         ear.trigger("stop")
+        ear.wait(lambda: chunks.get_subscription_count() >= 2, "robot_node and evaluator_node")
+        ear.wait(lambda: episodes_begun() == 3, "the third episode")
+        for message in no_chunks():
+            chunks.publish(message)
         code, output = evaluator.wait(START_S)
+        ear.wait(lambda: int(ear.diagnostics("robot_node")["refused"]) >= 3, "three refusals")
     assert code == 0, output
     found = [json.loads(message.data) for message in verdicts]
     assert [v["verdict"] for v in found] == ["success", "fault", "timeout"]

@@ -2,30 +2,19 @@
 
 import math
 import threading
-import time
 from dataclasses import dataclass
-
-import numpy as np
-from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Bool
-from trajectory_msgs.msg import JointTrajectory
-from visualization_msgs.msg import MarkerArray
 
 from hardware.errors import LimberError
 from hardware.spec import load_spec
-from limber_nodes import conversions, diagnostics, qos
+from limber_nodes import diagnostics
 from limber_nodes.managed import ManagedNode
-from limber_nodes.on_demand import OnDemand
 from limber_nodes.operators import OPERATORS, make_operator
 from limber_nodes.parameters import Parameters, param
 from limber_nodes.spin import run_node
+from limber_nodes.teleop_answers import StepAnswers
 from limber_nodes.teleop_drive import Drive, Outcome
 from limber_nodes.teleop_keys import SessionKeys
 from limber_nodes.teleop_session import Plan, Session, SessionClosed
-from policies.data import cdr
-
-STATE_S = 0.02  # wall time that a joint state may come after the plan of the same tick
 
 
 @dataclass(frozen=True)
@@ -44,8 +33,7 @@ class TeleopSettings:
 
 
 class TeleopNode:
-    """Answers every action step, keyed by `planned_action`'s stamp, with the operator's goal as
-    `teleop/joint_command`, and before it the execution noise, if any, as `action_correction`."""
+    """An operator, its session of episodes, and its answers to the robot's steps."""
 
     def __init__(self, node: ManagedNode) -> None:
         self.node = node
@@ -56,15 +44,7 @@ class TeleopNode:
     def configure(self) -> None:
         node = self.node
         self.drive = Drive(self.operator, math.inf if self.operator.is_person else self.settings.timeout_s)
-        self.key: int | None = None  # the step that is not answered yet
-        self.states = OnDemand(node, JointState, "joint_states")
-        self.command = node.create_publisher(JointState, "teleop/joint_command", qos.COMMAND)
-        self.correction = node.create_publisher(JointTrajectory, "action_correction", qos.EVENTS)
-        self.subscriptions = [
-            node.create_subscription(JointTrajectory, "planned_action", self._on_step, qos.COMMAND, raw=True),
-            node.create_subscription(MarkerArray, "task/objects", self._on_objects, qos.EVENTS),
-            node.create_subscription(Bool, "task/success", self._on_success, qos.EVENTS),
-        ]
+        self.answers = StepAnswers(node, self.spec, self.drive)
         plan = Plan(
             episodes=self.settings.episodes,
             first_seed=self.settings.first_seed,
@@ -92,58 +72,12 @@ class TeleopNode:
         self.diagnostics.stop()
 
     def cleanup(self) -> None:
-        for subscription in self.subscriptions:
-            self.node.destroy_subscription(subscription)
-        self.states.close()
+        self.answers.close()
         self.keys.close()
-
-    # -- the graph, in the executor's thread ----------------------------------------------------
-
-    def _on_objects(self, message: MarkerArray) -> None:
-        if message.markers:
-            stamp = conversions.stamp_ns(message.markers[0].header.stamp)
-            self.drive.see(conversions.object_poses(message), stamp)
-            self._answer()
-
-    def _on_success(self, message: Bool) -> None:
-        self.drive.success = message.data
 
     def _on_recorder_fault(self) -> None:
         """Nobody drives on for nothing; the session hears the reason when it asks to discard."""
         self.drive.end(Outcome.DISCARD)
-
-    def _on_step(self, planned: bytes) -> None:
-        self.key = cdr.stamp_ns(planned)
-        self._answer()
-
-    def _answer(self) -> None:
-        """Answer the step that began, once all that the answer rests on is there."""
-        key = self.key
-        if key is None or not self.drive.driving or not self.drive.sees(key):
-            return
-        self.key = None
-        state = self._state_of(key)
-        if state is None:
-            return
-        message = deserialize_message(state, JointState)
-        order = conversions.in_order(message.name, self.spec.joint_names)
-        command = self.drive.step(np.array(message.position)[order], key)
-        if command is None:
-            return
-        names = self.spec.joint_names
-        if command.correction is not None:
-            point = command.correction[None]
-            self.correction.publish(conversions.trajectory(names, key, point, self.spec.action_dt))
-        self.command.publish(conversions.joint_state(names, key, command.goal))
-
-    def _state_of(self, key: int) -> bytes | None:
-        """The joint state of the step's first tick or later; it was published just before the plan."""
-        deadline = time.monotonic() + STATE_S
-        while (state := self.states.newest()) is None or cdr.stamp_ns(state) < key:
-            if time.monotonic() > deadline:
-                return None
-            time.sleep(0.0005)
-        return state
 
     # -- the session's thread -------------------------------------------------------------------
 
