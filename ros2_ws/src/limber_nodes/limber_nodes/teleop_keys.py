@@ -42,8 +42,8 @@ class SessionKeys:
     def wait_for_start(self) -> bool:
         """Wait until a person is ready; False when it is time to quit. A script always is."""
         if self._operator.is_person and not self.quit:
+            self._pressed.clear()  # before it is said: whoever presses at once is heard
             self._say("ready: Enter to start")
-            self._pressed.clear()
             self._pressed.wait()
         return not self.quit
 
