@@ -57,4 +57,7 @@ def has_terminal() -> bool:
     """Whether standard input is a terminal and this process is the one in front of it."""
     if sys.stdin is None or not sys.stdin.isatty():
         return False
-    return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:  # a terminal, but not the one that this process belongs to
+        return False

@@ -153,11 +153,11 @@ def cell(variant: str, seed: int, size: Size, dataset: str, state: str) -> dict:
 
 
 def sources() -> str:
-    """Every file of the three rooms, as one text: any of them may change what a cell gives."""
+    """Every file of the three rooms and this one, as one text: any may change what a cell gives."""
     rooms = ("policies", "sim", "hardware")
     kinds = (".py", ".yaml", ".xml")
     files = sorted(path for room in rooms for path in Path(room).rglob("*") if path.suffix in kinds)
-    return "".join(f"{path}\n{path.read_text()}" for path in files)
+    return "".join(f"{path}\n{path.read_text()}" for path in [*files, Path(__file__)])
 
 
 def digest(text: str) -> str:

@@ -101,3 +101,9 @@ def test_without_a_policy_nothing_starts(tmp_path: Path) -> None:
     assert code == 2, output
     assert "expected a policy_node that is ready within 0.5 s, nobody answers" in output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_report_that_cannot_be_written_is_found_before_the_episodes() -> None:
+    code, output = NodeProcess("evaluator_node", report="/proc/nowhere/report").wait()
+    assert code == 2, output
+    assert "expected a folder to write into, /proc: " in output

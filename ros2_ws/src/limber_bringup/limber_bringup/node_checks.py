@@ -11,7 +11,7 @@ from typing import Any
 
 from limber_nodes.evaluator_node import EvaluatorSettings
 from limber_nodes.operators import make_operator
-from limber_nodes.parameters import ParameterError, settings_of
+from limber_nodes.parameters import settings_of
 from limber_nodes.policy_node import PolicySettings
 from limber_nodes.recorder_node import RecorderSettings
 from limber_nodes.replay_node import ReplaySettings
@@ -24,6 +24,7 @@ from hardware.spec import load_spec
 from policies.checkpoint_folder import check_robot, checkpoint_folder, read_json, read_trained_for
 from policies.data.recorder_folder import RecordingFolder
 from policies.errors import CheckpointError, PolicyError
+from policies.paths import check_writable, report_page
 
 
 def check_node(node: str, given: Mapping[str, Any], complete: bool) -> None:
@@ -61,6 +62,8 @@ def _recorder(settings: RecorderSettings) -> None:
     spec, folder = robot_spec(settings), Path(settings.folder)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):  # a new one would be made here
         RecordingFolder(folder, spec).unlock()
+    elif not folder.is_dir():
+        check_writable(folder)
 
 
 def _policy(settings: PolicySettings) -> None:
@@ -90,12 +93,7 @@ def _check_weights(folder: Path) -> None:
 
 def _evaluator(settings: EvaluatorSettings) -> None:
     robot_spec(settings)
-    page = Path(settings.report)
-    if page.suffix != ".html":
-        page /= "report.html"
-    for file in (page, page.with_suffix(".json")):
-        if file.exists() and not settings.overwrite:
-            raise ParameterError(f"parameter 'report': {file} exists; name another or set overwrite")
+    report_page(settings.report, settings.overwrite)
 
 
 def _replay(settings: ReplaySettings) -> None:

@@ -26,7 +26,6 @@ class EvaluationStreams:
         self._node = node
         self._spec = spec
         self.logs: list[EpisodeLog] = []
-        self.foreign = 0  # messages that are not of this robot's joints
         self.newest_ns = 0
         self.newest_wall = time.monotonic()
         self.success_ns: int | None = None  # robot time of the first "the task is done" in this episode
@@ -70,7 +69,6 @@ class EvaluationStreams:
             order = conversions.in_order(message.name, self._spec.joint_names)
             return conversions.joint_arrays(message)[0][order]
         except (ValueError, IndexError):
-            self.foreign += 1
             return None
 
     def _on_state(self, message: JointState) -> None:
@@ -102,7 +100,6 @@ class EvaluationStreams:
             order = conversions.in_order(message.joint_names, self._spec.joint_names)
             points = conversions.trajectory_array(message)[:, order]
         except ValueError:  # robot_node refuses it, and counts it; the evaluation goes on
-            self.foreign += 1
             return
         for log in self._logs_at(stamp):
             log.chunks[stamp] = points

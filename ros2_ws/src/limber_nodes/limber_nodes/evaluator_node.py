@@ -10,7 +10,7 @@ from pathlib import Path
 from hardware.errors import LimberError
 from limber_nodes.evaluation_episodes import EvaluationEpisodes, Terms
 from limber_nodes.evaluation_streams import EvaluationStreams
-from limber_nodes.parameters import ParameterError, Parameters, param
+from limber_nodes.parameters import Parameters, param
 from limber_nodes.plain import PlainNode
 from limber_nodes.robots import robot_spec
 from limber_nodes.spin import run_node
@@ -18,6 +18,7 @@ from limber_nodes.teleop_session import Plan, SessionClosed
 from policies.evaluation.report import EvaluationReport, write_report
 from policies.evaluation.report_sources import commit, machine, read_curve
 from policies.evaluation.seeds import FINAL_TEST
+from policies.paths import report_page
 
 SAMPLES_S = 1.5  # wall time in which the last diagnostics of a policy come: they are published at 1 Hz
 
@@ -54,12 +55,7 @@ class EvaluatorNode:
         self.node = node
         self.settings = s = Parameters(node, EvaluatorSettings).values
         self.spec = robot_spec(s)
-        self.report = Path(s.report)
-        if self.report.suffix != ".html":
-            self.report /= "report.html"
-        for file in (self.report, self.report.with_suffix(".json")):
-            if file.exists() and not s.overwrite:
-                raise ParameterError(f"parameter 'report': {file} exists; name another or set overwrite")
+        self.report = report_page(s.report, s.overwrite)
         self.streams = EvaluationStreams(node, self.spec)
         plan = Plan(s.episodes, s.first_seed, s.record, attempts=s.episodes, keep_failures=True)
         terms = Terms(s.timeout_s, s.hold_s, s.successes_shown, s.failures_shown)
