@@ -9,7 +9,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -199,11 +199,11 @@ def test_no_room_is_one_line_at_once(graph: Listener, tmp_path: Path) -> None:
 def test_a_disk_that_fills_meanwhile_is_the_reason_at_the_end(graph: Listener, small_disk: Path) -> None:
     graph.listen(String, "episode", latched=True)
     parameters = {"cameras": "none", "min_free_mb": 0.3, "max_episode_s": 1.0}
-    with (
-        node_process("recorder_node", folder=small_disk / "raw", **parameters) as recorder,
-        node_process("teleop_node", episodes=2) as teleop,
-    ):
-        graph.wait(lambda: any('"recording"' in m.data for m in graph.heard["episode"]), "an episode")
+    with ExitStack() as stack:
+        recorder = stack.enter_context(node_process("recorder_node", folder=small_disk / "raw", **parameters))
+        graph.wait(lambda: graph.heard["episode"], "the recorder")
+        teleop = stack.enter_context(node_process("teleop_node", episodes=2))
+        graph.wait(lambda: any('"recording"' in m.data for m in graph.heard["episode"]), "an episode", 80.0)
         room = shutil.disk_usage(small_disk).free - 200_000
         (small_disk / "filler").write_bytes(bytes(room))
         code, output = teleop.wait()

@@ -81,10 +81,11 @@ class TaskNode:
             self.success.publish(Bool(data=self._is_held(world.success, world.now_ns)))
 
     def _on_episode(self, message: String) -> None:
-        """A label is one episode's: the end clears it too, so that none is on its way at the next start."""
+        """A label is one episode's: its end clears it. The word of its start may come after the label."""
         state = json.loads(message.data)["state"]
-        if state != self.recorder_state:
-            self.recorder_state, self.label = state, None
+        if self.recorder_state == "recording" != state:
+            self.label = None
+        self.recorder_state = state
 
     def _is_held(self, success: bool, now_ns: int) -> bool:
         if not success:
