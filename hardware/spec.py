@@ -101,6 +101,11 @@ class RobotSpec:
     def camera_names(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.cameras)
 
+    @cached_property
+    def servos(self) -> dict[str, ServoSpec]:
+        """Joint -> the servo that moves it, on whichever bus; empty without buses."""
+        return {servo.joint: servo for bus in self.buses for servo in bus.servos}
+
     @property
     def n_joints(self) -> int:
         return len(self.joints)

@@ -24,7 +24,7 @@ from policies.checkpoint_folder import (
     checkpoint_folder,
     damaged,
     read_json,
-    read_trained_for,
+    trained_for,
 )
 from policies.chunk_policy import ChunkPolicy
 from policies.contracts import Policy, PolicySpec
@@ -92,13 +92,14 @@ def write_checkpoint(
 
 def read_config(path: str | Path) -> CheckpointConfig:
     """`config.json` of a checkpoint; `CheckpointError` when it is of another format or damaged."""
-    trained_for = read_trained_for(path)
+    file = checkpoint_folder(path) / "config.json"
     data = read_json(path, "config.json")
+    purpose = trained_for(data, file)
     try:
         model = model_config_from_dict(data["model"])
-        return CheckpointConfig(model, trained_for.spec, trained_for.robot, data["training"])
+        return CheckpointConfig(model, purpose.spec, purpose.robot, data["training"])
     except DAMAGE as error:
-        raise damaged(checkpoint_folder(path) / "config.json", error) from None
+        raise damaged(file, error) from None
 
 
 def read_stats(path: str | Path) -> dict[str, FeatureStats]:

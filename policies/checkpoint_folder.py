@@ -7,7 +7,7 @@ from typing import Any
 
 from hardware.spec import RobotSpec, spec_from_dict
 from policies.contracts import CameraShape, PolicySpec
-from policies.errors import CheckpointError
+from policies.errors import CheckpointError, PolicyError
 
 FORMAT = 1
 FILES = ("config.json", "model.safetensors", "stats.json")
@@ -55,8 +55,11 @@ def damaged(file: Path, error: Exception) -> CheckpointError:
 
 def read_trained_for(path: str | Path) -> TrainedFor:
     """What the checkpoint at `path` is for; `CheckpointError` when it is of another format or damaged."""
-    file = checkpoint_folder(path) / "config.json"
-    data = read_json(path, "config.json")
+    return trained_for(read_json(path, "config.json"), checkpoint_folder(path) / "config.json")
+
+
+def trained_for(data: Any, file: Path) -> TrainedFor:
+    """The same of the contents of the config file `file`."""
     try:
         if data.get("format") != FORMAT:
             raise CheckpointError(f"{file}: expected format {FORMAT}, got {data.get('format')!r}")
@@ -67,6 +70,14 @@ def read_trained_for(path: str | Path) -> TrainedFor:
         return TrainedFor(PolicySpec(**spec), spec_from_dict(data["robot"]) if data["robot"] else None)
     except DAMAGE as error:
         raise damaged(file, error) from None
+
+
+def check_horizon(execution_horizon: int, chunk_size: int) -> None:
+    """Raise `PolicyError` unless a new chunk comes before the last one has ended."""
+    if not execution_horizon < chunk_size:
+        raise PolicyError(
+            f"execution_horizon: expected less than chunk_size {chunk_size}, got {execution_horizon}"
+        )
 
 
 def check_robot(checkpoint: str | Path, robot: RobotSpec) -> None:

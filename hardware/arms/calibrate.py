@@ -37,9 +37,9 @@ class Calibrator:
         """Take what an interrupted calibration had swept; False where there is none."""
         try:
             kept = json.loads(self._partial.read_text())
-            if kept["robot"] != self.spec.name or set(kept["joints"]) != set(self.sweeps):
+            if kept["robot"] != self.spec.name or not set(kept["joints"]) <= set(self.sweeps):
                 raise CalibrationError(f"{self._partial}: is of another robot; delete it to begin anew")
-            self.sweeps = {name: Sweep.from_dict(kept["joints"][name]) for name in self.spec.joint_names}
+            self.sweeps |= {name: Sweep.from_dict(swept) for name, swept in kept["joints"].items()}
         except FileNotFoundError:
             return False
         except (ValueError, KeyError, TypeError) as error:
@@ -55,8 +55,6 @@ class Calibrator:
     def keep(self) -> None:
         """Write down what was swept so far."""
         swept = {name: s.to_dict() for name, s in self.sweeps.items() if s.range}
-        if len(swept) < len(self.sweeps):
-            return
         file = self._partial.with_name(f".{self._partial.name}.{os.getpid()}")
         self._partial.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps({"robot": self.spec.name, "joints": swept}) + "\n")

@@ -60,7 +60,7 @@ def middle_calibration(spec: RobotSpec) -> Calibration:
     """Of an arm whose servos show 2048 in the middle of the spec's limits: an emulated one."""
     joints = []
     for joint in spec.joints:
-        servo = next(s for bus in spec.buses for s in bus.servos if s.joint == joint.name)
+        servo = spec.servos[joint.name]
         half = round(0.5 * (joint.upper - joint.lower) / SERVOS[servo.model].radians_per_tick)
         joints.append(
             JointCalibration(joint.name, servo.id, servo.model, 0, MIDDLE_TICKS - half, MIDDLE_TICKS + half)
@@ -73,10 +73,8 @@ class TickScale:
 
     def __init__(self, spec: RobotSpec, calibration: Calibration) -> None:
         check_calibration(spec, calibration)
-        servos = {s.joint: s for bus in spec.buses for s in bus.servos}
-        models = [SERVOS[servos[j.name].model] for j in spec.joints]
-        self._per_tick = np.array([m.radians_per_tick for m in models])
-        self._per_tick *= [servos[j.name].direction for j in spec.joints]
+        servos = [spec.servos[name] for name in spec.joint_names]
+        self._per_tick = np.array([s.direction * SERVOS[s.model].radians_per_tick for s in servos])
         middle_ticks = np.array([0.5 * (j.range_min + j.range_max) for j in calibration.joints])
         middle = 0.5 * (spec.joint_array("lower") + spec.joint_array("upper"))
         self._zero = middle_ticks - middle / self._per_tick
@@ -104,9 +102,8 @@ def check_calibration(spec: RobotSpec, calibration: Calibration) -> None:
         raise CalibrationError(
             f"calibration is of joints [{' '.join(names)}], this robot has [{' '.join(spec.joint_names)}]"
         )
-    servos = {s.joint: s for bus in spec.buses for s in bus.servos}
     for joint, limits in zip(calibration.joints, spec.joints, strict=True):
-        servo = servos[joint.joint]
+        servo = spec.servos[joint.joint]
         if (joint.id, joint.model) != (servo.id, servo.model):
             raise CalibrationError(
                 f"joint {joint.joint!r}: calibrated with {joint.model} id {joint.id}, "

@@ -29,12 +29,11 @@ def import_lerobot(path: Path, spec: RobotSpec) -> Calibration:
     missing = [name for name in spec.joint_names if name not in data]
     if missing:
         raise CalibrationError(f"{path}: has no joint {missing[0]!r}; it has {', '.join(data)}")
-    models = {s.joint: s.model for bus in spec.buses for s in bus.servos}
     calibrated = tuple(
         JointCalibration(
             name,
             int(data[name]["id"]),
-            models[name],
+            spec.servos[name].model,
             int(data[name]["homing_offset"]),
             int(data[name]["range_min"]),
             int(data[name]["range_max"]),
@@ -48,11 +47,10 @@ def import_lerobot(path: Path, spec: RobotSpec) -> Calibration:
 
 def export_lerobot(path: Path, spec: RobotSpec, calibration: Calibration) -> None:
     """Write LeRobot's file, through a temporary name."""
-    directions = {s.joint: s.direction for bus in spec.buses for s in bus.servos}
     data = {
         j.joint: {
             "id": j.id,
-            "drive_mode": int(directions[j.joint] < 0),
+            "drive_mode": int(spec.servos[j.joint].direction < 0),
             "homing_offset": j.homing_offset,
             "range_min": j.range_min,
             "range_max": j.range_max,

@@ -57,18 +57,9 @@ class SerialArm:
         self._places = [  # joint of each servo of each group
             np.array([spec.joint_names.index(s.joint) for s in group.spec.servos]) for group in groups
         ]
-        by_joint = {s.joint: SERVOS[s.model] for group in groups for s in group.spec.servos}
-        models = [by_joint[name] for name in spec.joint_names]
-        self._stall = np.array([model.rated["stall_torque"] for model in models])
-        self._direction = np.array(
-            [
-                s.direction
-                for name in spec.joint_names
-                for g in groups
-                for s in g.spec.servos
-                if s.joint == name
-            ]
-        )
+        servos = [spec.servos[name] for name in spec.joint_names]
+        self._direction = np.array([servo.direction for servo in servos])
+        self._stall = np.array([SERVOS[servo.model].rated["stall_torque"] for servo in servos])
         self._lower, self._upper = spec.joint_array("lower"), spec.joint_array("upper")
         self._seen = _nothing_yet(spec.n_joints)
         self._connected = False
@@ -99,12 +90,11 @@ class SerialArm:
         now_ns = time.monotonic_ns()
         self._read(self._deadline())
         seen = self._seen
-        zeros = np.float32(0.0)
         return Observation(
             stamp_ns=max(now_ns, int(seen.stamps_ns.max())),
             state=self.scale.radians(seen.ticks).astype(np.float32),
-            velocity=(seen.velocity * self._direction).astype(np.float32) + zeros,
-            effort=(seen.load * self._stall * self._direction).astype(np.float32) + zeros,
+            velocity=(seen.velocity * self._direction).astype(np.float32),
+            effort=(seen.load * self._stall * self._direction).astype(np.float32),
             joint_stamps_ns=seen.stamps_ns.copy(),
         )
 

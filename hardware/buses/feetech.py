@@ -99,16 +99,3 @@ class FeetechCodec:
 
     def error_words(self, error: int) -> tuple[str, ...]:
         return tuple(ERRORS.get(1 << bit, f"bit {bit}") for bit in range(8) if error & 1 << bit)
-
-
-def signed_magnitude(value: int, sign_bit: int) -> int:
-    """The number whose sign stands in `sign_bit` of `value`."""
-    magnitude = value & ((1 << sign_bit) - 1)
-    return -magnitude if value & 1 << sign_bit else magnitude
-
-
-def to_signed_magnitude(number: int, sign_bit: int) -> int:
-    """The inverse; `BusError` where the number does not fit."""
-    if abs(number) >= 1 << sign_bit:
-        raise BusError(f"feetech: expected at most {(1 << sign_bit) - 1} either way, got {number}")
-    return -number | 1 << sign_bit if number < 0 else number

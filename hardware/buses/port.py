@@ -49,7 +49,7 @@ class SerialPort:
         self._fd = self._serial.fileno()
         with suppress(OSError):  # not every driver can be claimed
             fcntl.ioctl(self._fd, termios.TIOCEXCL)
-        with suppress(OSError, ValueError, NotImplementedError):  # FTDI: 1 ms in place of 16 ms
+        with suppress(OSError, ValueError):  # FTDI: 1 ms in place of 16 ms
             self._serial.set_low_latency_mode(True)
 
     def close(self) -> None:

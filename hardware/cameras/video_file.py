@@ -1,12 +1,11 @@
 """A video file as a camera: its pictures at the spec's rate, again and again."""
 
-import time
 from pathlib import Path
 
 import cv2
 
 from hardware.cameras.contract import CameraError, Picture, check_size, rgb
-from hardware.control.clock import NS
+from hardware.cameras.pace import Pace
 from hardware.spec import CameraSpec
 
 
@@ -17,8 +16,7 @@ class VideoFileCamera:
         self._spec = spec
         self._path = Path(path)
         self._video: cv2.VideoCapture | None = None
-        self._count = 0
-        self._start_s = 0.0
+        self._pace = Pace(spec.fps)
 
     def open(self) -> None:
         if not self._path.is_file():
@@ -29,25 +27,22 @@ class VideoFileCamera:
         if not video.isOpened() or 0 in size:
             raise CameraError(f"camera {self._spec.name!r}: {str(self._path)!r} is no video")
         check_size(self._spec.name, (self._spec.width, self._spec.height), size)
-        self._video, self._count, self._start_s = video, 0, time.monotonic()
+        self._video = video
+        self._pace.restart()
 
     def read(self, timeout_s: float) -> Picture | None:
         if self._video is None:
             raise CameraError(f"camera {self._spec.name!r}: not open")
-        due_s = self._start_s + self._count / self._spec.fps
-        wait_s = due_s - time.monotonic()
-        if wait_s > timeout_s:
-            time.sleep(timeout_s)
+        stamp_ns = self._pace.wait(timeout_s)
+        if stamp_ns is None:
             return None
-        time.sleep(max(0.0, wait_s))
         ok, picture = self._video.read()
         if not ok:  # the end: from the beginning
             self._video.set(cv2.CAP_PROP_POS_FRAMES, 0)
             ok, picture = self._video.read()
         if not ok:
             raise CameraError(f"camera {self._spec.name!r}: {str(self._path)!r} cannot be read")
-        self._count += 1
-        return Picture(int(due_s * NS), "source", rgb(picture))
+        return Picture(stamp_ns, "source", rgb(picture))
 
     def close(self) -> None:
         if self._video:

@@ -9,6 +9,7 @@ import numpy as np
 from hardware.buses import dynamixel
 from hardware.buses.frames import Frame
 from hardware.emulator.memory import Memory
+from hardware.emulator.motor import Motor
 from hardware.emulator.servo import Drive, Sensed, Shaft
 from hardware.servos.model import ServoModel
 from hardware.servos.x_series import FULL_PWM, VELOCITY
@@ -36,7 +37,7 @@ ACCESS, LENGTH, LIMIT, RANGE, UNKNOWN = 7, 5, 6, 4, 2
 EEPROM_END = 64
 POSITION_MODE = 3
 LATCHED = 0xFF
-AMBIENT_C, HEATING_C, WARMING_S = 25.0, 60.0, 60.0
+WARMING_S = 60.0
 
 
 class DynamixelServo:
@@ -47,26 +48,12 @@ class DynamixelServo:
         self._has_current = "goal_current" in model.registers
         defaults = DEFAULTS | ({"current_limit": CURRENT_LIMIT} if self._has_current else {})
         self.memory = Memory(model, defaults | {"model": model.number, "id": servo} | registers)
-        self._bauds = {code: rate for rate, code in model.baud_codes.items()}
         self._shaft = shaft
-        self._temperature = AMBIENT_C
-        self._held_error = 0
+        self.motor = Motor(WARMING_S)
         self._overloaded_s = 0.0
         self._silent_s = 0.0
         self._actual = 2048.0
         self._pending: tuple[int, bytes] | None = None
-
-    @property
-    def id(self) -> int:
-        return self.memory["id"]
-
-    @property
-    def baud(self) -> int:
-        return self._bauds.get(self.memory["baud"], 0)
-
-    @property
-    def return_delay_s(self) -> float:
-        return self.memory["return_delay"] * 2e-6
 
     def power_on(self, position: float) -> None:
         self.memory.write(EEPROM_END, bytes(256 - EEPROM_END))
@@ -77,14 +64,6 @@ class DynamixelServo:
         self._actual = self._shaft.ticks(position, self.model.radians_per_tick)
         self.memory["goal_position"] = self._present()
         self._overloaded_s = self._silent_s = 0.0
-
-    def hold_error(self, bits: int) -> None:
-        """Show these hardware error bits from now on; 0: no more."""
-        self._held_error = bits
-
-    def heat(self, temperature: float) -> None:
-        """Make it this hot, deg C."""
-        self._temperature = temperature
 
     def answer(self, frame: Frame) -> Frame | None:
         code, payload = frame.code, frame.payload
@@ -139,8 +118,7 @@ class DynamixelServo:
         memory, tick = self.memory, self.model.radians_per_tick
         self._actual = self._shaft.ticks(sensed.position, tick)
         effort = min(1.0, abs(sensed.load))
-        warm = AMBIENT_C + HEATING_C * effort * effort
-        self._temperature += (warm - self._temperature) * min(1.0, seconds / WARMING_S)
+        self.motor.warm(effort, seconds)
         self._protect(sensed, effort, seconds)
         signed = self._shaft.direction * float(np.clip(sensed.load, -1, 1))
         velocity = self._shaft.direction * sensed.velocity
@@ -149,7 +127,7 @@ class DynamixelServo:
         memory["pwm"] = round(signed * FULL_PWM)
         memory["current"] = round(signed * (STALL_CURRENT_A if self._has_current else 1.0) * 1000)
         memory["voltage"] = round(sensed.voltage * 10)
-        memory["temperature"] = round(self._temperature)
+        memory["temperature"] = round(self.motor.temperature)
         memory["moving"] = int(abs(velocity) > 2 * VELOCITY)
         memory["hardware_error"] = self._failed()
         self._silent_s += seconds
@@ -190,7 +168,7 @@ class DynamixelServo:
         busy = memory["torque_enable"] and effort > OVERLOAD_LOAD
         self._overloaded_s = self._overloaded_s + seconds if busy else 0.0
         found = 0 if self._overloaded_s <= OVERLOAD_S else OVERLOAD
-        if self._temperature > memory["max_temperature"]:
+        if self.motor.temperature > memory["max_temperature"]:
             found |= HEAT
         if not memory["min_voltage"] <= sensed.voltage * 10 <= memory["max_voltage"]:
             found |= VOLTAGE
@@ -199,14 +177,14 @@ class DynamixelServo:
             memory["torque_enable"] = 0
 
     def _failed(self) -> int:
-        return self.memory["hardware_error"] | self._held_error
+        return self.memory["hardware_error"] | self.motor.held_error
 
     def _present(self) -> int:
         return round(self._actual) + self.memory["homing_offset"]
 
     def _reply(self, error: int, data: bytes = b"") -> Frame:
         alert = dynamixel.ALERT if self._failed() else 0
-        return Frame(self.id, dynamixel.STATUS, bytes((error | alert,)) + data)
+        return Frame(self.memory.id, dynamixel.STATUS, bytes((error | alert,)) + data)
 
 
 def _address_length(payload: bytes) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import numpy as np
 from hardware.buses import feetech
 from hardware.buses.frames import Frame
 from hardware.emulator.memory import Memory
+from hardware.emulator.motor import Motor
 from hardware.emulator.servo import Drive, Sensed, Shaft
 from hardware.servos.sts3215 import AMPERE, STS3215
 
@@ -40,10 +41,7 @@ TICK = STS3215.radians_per_tick
 EEPROM_END = 40
 SET_MIDPOINT = 128
 STALL_CURRENT_A = 2.4
-AMBIENT_C = 25.0
-HEATING_C = 60.0  # above the room, at stall
 WARMING_S = 120.0
-BAUDS = {code: rate for rate, code in STS3215.baud_codes.items()}
 
 
 class FeetechServo:
@@ -52,24 +50,11 @@ class FeetechServo:
     def __init__(self, servo: int, shaft: Shaft, **registers: int) -> None:
         self.memory = Memory(STS3215, DEFAULTS | {"id": servo} | registers)
         self._shaft = shaft
-        self._temperature = AMBIENT_C
-        self._held_error = 0  # error bits that a test puts there
+        self.motor = Motor(WARMING_S)
         self._overloaded_s = 0.0
         self._status = 0
         self._actual = 2048.0  # ticks of the encoder, before the homing offset
         self._pending: tuple[int, bytes] | None = None
-
-    @property
-    def id(self) -> int:
-        return self.memory["id"]
-
-    @property
-    def baud(self) -> int:
-        return BAUDS.get(self.memory["baud"], 0)
-
-    @property
-    def return_delay_s(self) -> float:
-        return self.memory["return_delay"] * 2e-6
 
     def power_on(self, position: float) -> None:
         memory = self.memory
@@ -80,14 +65,6 @@ class FeetechServo:
         self._overloaded_s = 0.0
         self._actual = self._shaft.ticks(position, TICK)
         memory["goal_position"] = round(self._present())
-
-    def hold_error(self, bits: int) -> None:
-        """Show these error bits from now on; 0: no more."""
-        self._held_error = bits
-
-    def heat(self, temperature: float) -> None:
-        """Make it this hot, deg C."""
-        self._temperature = temperature
 
     def answer(self, frame: Frame) -> Frame | None:
         code, payload = frame.code, frame.payload
@@ -136,9 +113,7 @@ class FeetechServo:
         memory = self.memory
         self._actual = self._shaft.ticks(sensed.position, TICK)
         effort = min(1.0, abs(sensed.load))
-        self._temperature += (AMBIENT_C + HEATING_C * effort * effort - self._temperature) * min(
-            1.0, seconds / WARMING_S
-        )
+        self.motor.warm(effort, seconds)
         self._protect(sensed, effort, seconds)
         present = round(self._present())
         velocity = round(self._shaft.direction * sensed.velocity / TICK)
@@ -146,7 +121,7 @@ class FeetechServo:
         memory["velocity"] = int(np.clip(velocity, -32767, 32767))
         memory["load"] = round(self._shaft.direction * 1000 * np.clip(sensed.load, -1, 1))
         memory["voltage"] = round(sensed.voltage * 10)
-        memory["temperature"] = round(self._temperature)
+        memory["temperature"] = round(self.motor.temperature)
         memory["current"] = round(effort * STALL_CURRENT_A / AMPERE)
         memory["moving"] = int(abs(velocity) > 2)
         memory["status"] = self._error()
@@ -159,7 +134,7 @@ class FeetechServo:
             self._status |= OVERLOAD
         if effort * STALL_CURRENT_A / AMPERE > memory["protection_current"]:
             self._status |= CURRENT
-        if self._temperature > memory["max_temperature"]:
+        if self.motor.temperature > memory["max_temperature"]:
             self._status |= HEAT
         low, high = memory["min_voltage"] / 10.0, memory["max_voltage"] / 10.0
         self._status = self._status & ~VOLTAGE | (0 if low <= sensed.voltage <= high else VOLTAGE)
@@ -182,7 +157,7 @@ class FeetechServo:
         memory[name] = value
 
     def _error(self) -> int:
-        return self._status | self._held_error
+        return self._status | self.motor.held_error
 
     def _reply(self, data: bytes = b"") -> Frame:
-        return Frame(self.id, self._error(), data)
+        return Frame(self.memory.id, self._error(), data)

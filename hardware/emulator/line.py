@@ -97,7 +97,7 @@ class Line:
 
     def _answer(self, frame: Frame, now: float) -> None:
         baud = self.port.baud()
-        heard = [s for s in self.servos if s.baud == baud and s.id not in self.silent]
+        heard = [s for s in self.servos if s.memory.baud == baud and s.memory.id not in self.silent]
         byte_s = BITS_A_BYTE / baud if self._wire_time and baud else 0.0
         request = self.codec.encode(frame)
         at = max(now, self._busy_until_s) + len(request) * byte_s

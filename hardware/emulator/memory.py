@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from hardware.servos.model import ServoModel
 
 SIZE = 256
+RETURN_DELAY_S = 2e-6  # a unit of the register, in both families
 
 
 class Memory:
@@ -12,9 +13,24 @@ class Memory:
 
     def __init__(self, model: ServoModel, values: Mapping[str, int]) -> None:
         self.model = model
+        self._bauds = {code: rate for rate, code in model.baud_codes.items()}
         self._bytes = bytearray(SIZE)
         for name, value in values.items():
             self[name] = value
+
+    @property
+    def id(self) -> int:
+        return self["id"]
+
+    @property
+    def baud(self) -> int:
+        """In bit/s; 0 for a code that means none."""
+        return self._bauds.get(self["baud"], 0)
+
+    @property
+    def return_delay_s(self) -> float:
+        """What the servo waits before it answers."""
+        return self["return_delay"] * RETURN_DELAY_S
 
     def __getitem__(self, name: str) -> int:
         register = self.model.register(name)

@@ -14,7 +14,7 @@ GRAVITY = {"shoulder_lift": 0.7, "elbow_flex": 0.4, "wrist_flex": 0.12}
 
 def servo_plant(spec: RobotSpec) -> ServoPlant:
     """Every joint with what its servo can do and the arm's weight on it, at the rest pose."""
-    models = {servo.joint: SERVOS[servo.model] for bus in spec.buses for servo in bus.servos}
+    models = {joint: SERVOS[servo.model] for joint, servo in spec.servos.items()}
     joints = [
         ServoParameters(
             stall_torque=models[j.name].rated["stall_torque"],

@@ -197,7 +197,7 @@ class EmulatedRobot:
 
     def _brownout(self, event: FaultEvent) -> Callable[[], None]:
         self.supply_v = 0.0
-        silent = [(line, {servo.id for servo in line.servos}) for line in self.lines.values()]
+        silent = [(line, {servo.memory.id for servo in line.servos}) for line in self.lines.values()]
         for line, ids in silent:
             line.silent |= ids
 
@@ -211,12 +211,16 @@ class EmulatedRobot:
         return restore
 
     def _error(self, event: FaultEvent) -> Callable[[], None]:
-        servo = self._servo(event.servo)
-        servo.hold_error(int(event.value))
-        return lambda: servo.hold_error(0)
+        motor = self._servo(event.servo).motor
+        motor.held_error = int(event.value)
+
+        def clear() -> None:
+            motor.held_error = 0
+
+        return clear
 
     def _heat(self, event: FaultEvent) -> Callable[[], None]:
-        self._servo(event.servo).heat(event.value)
+        self._servo(event.servo).motor.temperature = event.value
         return lambda: None
 
     def _voltage(self, event: FaultEvent) -> Callable[[], None]:
@@ -229,12 +233,12 @@ class EmulatedRobot:
 
     def _line_of(self, servo: int) -> Line:
         for line in self.lines.values():
-            if any(s.id == servo for s in line.servos):
+            if any(s.memory.id == servo for s in line.servos):
                 return line
         raise HardwareError(f"fault: no servo with id {servo}")
 
-    def _servo(self, servo: int) -> Any:
-        return next(s for s in self._line_of(servo).servos if s.id == servo)
+    def _servo(self, servo: int) -> EmulatedServo:
+        return next(s for s in self._line_of(servo).servos if s.memory.id == servo)
 
 
 def _servo(spec: RobotSpec, bus: BusSpec, index: int, mounted: np.random.Generator | None) -> Any:

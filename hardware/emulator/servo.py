@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hardware.buses.frames import Frame
+from hardware.emulator.memory import Memory
+from hardware.emulator.motor import Motor
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,10 @@ class EmulatedServo(Protocol):
     """One servo: registers, what it answers, what it drives, what it measures."""
 
     @property
-    def id(self) -> int: ...
+    def memory(self) -> Memory: ...
 
     @property
-    def baud(self) -> int: ...
-
-    @property
-    def return_delay_s(self) -> float: ...
+    def motor(self) -> Motor: ...
 
     def power_on(self, position: float) -> None:
         """RAM as after power came: torque off, goal where the joint is."""
@@ -60,9 +59,3 @@ class EmulatedServo(Protocol):
 
     def sense(self, sensed: Sensed, seconds: float) -> None:
         """Measure, and let heat, overload and watchdog go on for `seconds`."""
-
-    def hold_error(self, bits: int) -> None:
-        """Show these error bits from now on; 0: no more."""
-
-    def heat(self, temperature: float) -> None:
-        """Make it this hot, deg C."""

@@ -13,6 +13,7 @@ from hardware.arms.calibrate import Calibrator
 from hardware.arms.calibration import calibration_path, load_calibration, save_calibration
 from hardware.arms.lerobot_calibration import export_lerobot, import_lerobot
 from hardware.errors import HardwareError
+from hardware.servos.table import SERVOS
 from hardware.verbs.on_port import OnPort
 
 KEEP_S = 1.0  # what was swept is written down this often
@@ -54,6 +55,7 @@ class Calibrate(OnPort):
                 calibrator = Calibrator(spec, groups, out.with_suffix(".partial.json"))
                 if not self.anew and calibrator.resume():
                     print("going on with what was swept before; --anew forgets it")
+                print("the torque goes off now: hold the arm if it is up")
                 calibrator.begin()
                 self._sweep(calibrator)
                 calibration = calibrator.finish()
@@ -76,12 +78,12 @@ class Calibrate(OnPort):
 
     def _table(self, calibrator: Calibrator) -> Table:
         table = Table("joint", "swept", "of", "now")
-        servos = {s.joint: s for bus in calibrator.spec.buses for s in bus.servos}
         for joint in calibrator.spec.joints:
             sweep = calibrator.sweeps[joint.name]
-            wanted = (joint.upper - joint.lower) * 4096 / 6.283185307
+            model = SERVOS[calibrator.spec.servos[joint.name].model]
+            wanted = (joint.upper - joint.lower) / model.radians_per_tick
             table.add_row(
-                f"{joint.name} (id {servos[joint.name].id})",
+                f"{joint.name} (id {calibrator.spec.servos[joint.name].id})",
                 f"{sweep.range} ticks",
                 f"about {wanted:.0f}",
                 str(sweep.present),

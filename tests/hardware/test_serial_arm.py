@@ -95,7 +95,7 @@ def test_a_servo_that_falls_silent_shows_its_age_and_the_others_go_on(rig):
 
 def test_error_bits_are_told_in_words(rig):
     emulator, arm = rig
-    emulator.servos[1].hold_error(32)
+    emulator.servos[1].motor.held_error = 32
     name = arm.spec.joint_names[1]
 
     def told() -> bool:

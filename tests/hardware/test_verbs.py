@@ -2,12 +2,17 @@
 
 import contextlib
 import io
+import os
+import sys
+import threading
+import time
 
+import numpy as np
 import pytest
-from support.emulated import emulated, feetech_spec
+from support.emulated import emulated, feetech_spec, opened_arm
 
 from hardware.__main__ import VERBS
-from hardware.arms.calibration import middle_calibration, save_calibration
+from hardware.arms.calibration import load_calibration, middle_calibration, save_calibration
 from hardware.cli import parse
 from hardware.errors import LimberError
 
@@ -80,6 +85,44 @@ def test_calibrate_keeps_what_is_there_and_speaks_lerobots_files(port, tmp_path)
     again = tmp_path / "again.json"
     run("calibrate", "--out", again, "--from-lerobot", theirs)
     assert again.read_text() == file.read_text()
+
+
+def test_calibrate_by_hand(tmp_path, monkeypatch):
+    """A person moves every joint from stop to stop, then presses Enter."""
+    spec, file, folder = feetech_spec(), tmp_path / "so101.json", tmp_path / "ports"
+    keys, person = os.pipe()
+    with emulated(spec, folder, assembly=7) as robot, os.fdopen(keys) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        move = threading.Thread(target=sweep, args=(robot, person))
+        move.start()
+        shown = run("calibrate", "--port", folder / "arm", "--out", file)
+        move.join()
+        assert f"written: {file}" in shown
+        with opened_arm(robot, load_calibration(file)) as arm:
+            arm.connect()
+            seen = arm.get_observation().state
+            assert np.abs(seen - robot.plant.position).max() < 0.06
+    os.close(person)
+
+
+def sweep(robot, person: int) -> None:
+    """Every joint to and fro, slowly enough to be seen, then Enter."""
+    low, high = robot.spec.joint_array("lower"), robot.spec.joint_array("upper")
+    for phase in np.linspace(0, 4 * np.pi, 400):
+        robot.call(lambda p=phase: robot.plant.place(0.5 * (low + high) + 0.5 * (high - low) * np.sin(p)))
+        time.sleep(0.01)
+    os.write(person, b"\n")
+
+
+def test_an_unswept_arm_is_not_calibrated(tmp_path, monkeypatch):
+    keys, person = os.pipe()
+    os.write(person, b"\n")
+    with emulated(feetech_spec(), tmp_path / "ports") as _, os.fdopen(keys) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with pytest.raises(LimberError, match=r"swept .* ticks, expected 200 to 4000"):
+            run("calibrate", "--port", tmp_path / "ports" / "arm", "--out", tmp_path / "so101.json")
+    os.close(person)
+    assert not (tmp_path / "so101.json").exists()
 
 
 def test_a_port_is_needed(tmp_path):

@@ -3,14 +3,13 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from hardware.arms.calibration import Calibration, middle_calibration
+from hardware.arms.make import CODECS, make_serial_arm
 from hardware.arms.serial_arm import SerialArm
-from hardware.arms.servo_group import ServoGroup
 from hardware.buses.bus import Bus
-from hardware.buses.dynamixel import DynamixelCodec
-from hardware.buses.feetech import FeetechCodec
 from hardware.buses.port import SerialPort
 from hardware.emulator.faults import FaultRates, Faults
 from hardware.emulator.robot import EmulatedRobot
@@ -23,8 +22,6 @@ def feetech_spec() -> RobotSpec:
 
 def dynamixel_spec() -> RobotSpec:
     """The SO-101's joints on XL330 and XL430 servos."""
-    from dataclasses import replace
-
     spec = feetech_spec()
     models = ("xl430_w250", "xl430_w250", "xl430_w250", "xl330_m288", "xl330_m288", "xl330_m077")
     servos = tuple(
@@ -60,8 +57,7 @@ def emulated(
 def opened_bus(robot: EmulatedRobot, name: str = "arm", baud: int = 1_000_000, **options) -> Iterator[Bus]:
     """A bus on one of its lines."""
     line = robot.lines[name]
-    codec = {"feetech": FeetechCodec, "dynamixel": DynamixelCodec}[line.codec.name]()
-    bus = Bus(SerialPort(str(line.port.link), baud), codec, **options)
+    bus = Bus(SerialPort(str(line.port.link), baud), CODECS[line.codec.name](), **options)
     bus.open()
     try:
         yield bus
@@ -72,12 +68,8 @@ def opened_bus(robot: EmulatedRobot, name: str = "arm", baud: int = 1_000_000, *
 @contextmanager
 def opened_arm(robot: EmulatedRobot, calibration: Calibration | None = None) -> Iterator[SerialArm]:
     """The arm on its lines, not connected yet."""
-    groups = []
-    for bus in robot.spec.buses:
-        line = robot.lines[bus.name]
-        codec = {"feetech": FeetechCodec, "dynamixel": DynamixelCodec}[line.codec.name]()
-        groups.append(ServoGroup(bus, Bus(SerialPort(str(line.port.link), bus.baud), codec)))
-    arm = SerialArm(robot.spec, groups, calibration or middle_calibration(robot.spec))
+    ports = {name: str(line.port.link) for name, line in robot.lines.items()}
+    arm = make_serial_arm(robot.spec, ports, calibration or middle_calibration(robot.spec))
     try:
         yield arm
     finally:

@@ -21,9 +21,15 @@ from limber_nodes.teleop_node import TeleopSettings
 
 from hardware.errors import LimberError
 from hardware.spec import load_spec
-from policies.checkpoint_folder import check_robot, checkpoint_folder, read_json, read_trained_for
+from policies.checkpoint_folder import (
+    check_horizon,
+    check_robot,
+    checkpoint_folder,
+    read_json,
+    read_trained_for,
+)
 from policies.data.recorder_folder import RecordingFolder
-from policies.errors import CheckpointError, PolicyError
+from policies.errors import CheckpointError
 from policies.paths import check_writable, report_page
 
 
@@ -73,9 +79,7 @@ def _policy(settings: PolicySettings) -> None:
 
         check_device(settings.device)
     _check_weights(checkpoint_folder(settings.checkpoint))
-    horizon, size = settings.execution_horizon, read_trained_for(settings.checkpoint).spec.chunk_size
-    if not horizon < size:
-        raise PolicyError(f"execution_horizon: expected less than chunk_size {size}, got {horizon}")
+    check_horizon(settings.execution_horizon, read_trained_for(settings.checkpoint).spec.chunk_size)
 
 
 def _check_weights(folder: Path) -> None:

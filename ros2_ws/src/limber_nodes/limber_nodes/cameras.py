@@ -2,7 +2,7 @@
 
 import sys
 
-from hardware.control.clock import Clock, PhysicsClock
+from hardware.control.clock import PhysicsClock
 from hardware.robot import Robot
 from hardware.spec import RobotSpec
 from limber_nodes.camera_feed import CameraFeed
@@ -13,13 +13,13 @@ Cameras = CameraFeed | CameraProcesses
 
 
 def make_cameras(
-    robot: Robot, spec: RobotSpec, settings: RobotSettings, clock: Clock, simulated: bool
+    robot: Robot, spec: RobotSpec, settings: RobotSettings, physics: PhysicsClock | None
 ) -> Cameras:
-    """Not started yet. A simulation's time waits for its pictures; nothing else does."""
-    if simulated and isinstance(clock, PhysicsClock):
+    """Not started yet. `physics`: a simulation's clock, which waits for its pictures; nothing else does."""
+    if physics:
         feed = CameraFeed(spec, settings, sys.argv)
         robot.add_frame_listener(feed.push)  # type: ignore[attr-defined]
-        clock.add_gate(feed.gate)
+        physics.add_gate(feed.gate)
         return feed
     cameras = getattr(robot, "cameras", spec.cameras)  # an emulated robot says where they are
     return CameraProcesses(cameras, settings.jpeg_quality, sys.argv)

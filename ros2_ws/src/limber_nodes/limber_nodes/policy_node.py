@@ -12,7 +12,7 @@ from limber_nodes.parameters import Parameters, param
 from limber_nodes.policy_inputs import PolicyInputs
 from limber_nodes.robots import robot_spec
 from limber_nodes.spin import run_node
-from policies.checkpoint_folder import check_robot
+from policies.checkpoint_folder import check_horizon, check_robot
 from policies.contracts import EXECUTION_HORIZON, Array
 from policies.errors import PolicyError
 from policies.runtime.observations import ObservationBuffer
@@ -65,16 +65,14 @@ class PolicyNode:
         check_device(s.device)
         torch.set_num_threads(s.threads)
         policy = load_policy(s.checkpoint, s.device)
-        horizon, size = s.execution_horizon, policy.spec.chunk_size
-        if not horizon < size:
-            raise PolicyError(f"execution_horizon: expected less than chunk_size {size}, got {horizon}")
+        check_horizon(s.execution_horizon, policy.spec.chunk_size)
         cameras = [c for c in self.spec.cameras if c.name in policy.spec.camera_names]
         decode = conversions.compressed_array if s.compressed else conversions.image_array
         buffer = ObservationBuffer(policy.spec.camera_names, decode=decode)
         self.runner = PolicyRunner(
             policy,
             buffer,
-            horizon,
+            s.execution_horizon,
             self._publish,
             knobs={"num_inference_steps": s.num_inference_steps} if s.num_inference_steps else {},
             frame_period_ns=NS // min((c.fps for c in cameras), default=30),

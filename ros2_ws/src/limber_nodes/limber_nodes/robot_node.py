@@ -10,7 +10,7 @@ from pathlib import Path
 from limber_description import DescriptionError, robot_description
 from std_msgs.msg import String
 
-from hardware.control.clock import Clock, MonotonicClock, PhysicsClock
+from hardware.control.clock import MonotonicClock, PhysicsClock
 from hardware.control.loop import ControlLoop, Mode
 from hardware.control.priority import ask_for_realtime
 from hardware.control_socket import ControlSocketServer, default_path
@@ -52,25 +52,26 @@ class RobotNode:
         self.robot = make_robot(self.spec, self.settings)
         self.robot.connect()
         self.world = SharedWorld(self.robot) if isinstance(self.robot, Simulated) else None
-        speed = self.settings.speed if self.world else 1.0
-        clock: Clock = PhysicsClock(self.world, speed) if self.world else MonotonicClock()
+        # An emulated arm has a world to reset, but its time is the machine's and waits for nobody.
+        physics = PhysicsClock(self.world, self.settings.speed) if self.world and self.simulated else None
+        speed = self.settings.speed if physics else 1.0
         self.loop = ControlLoop(
             self.robot,
-            clock,
+            physics or MonotonicClock(),
             SafetyFilter(self.spec),
             min_remaining=self.settings.min_remaining,
             plan_length=self.settings.plan_length,
         )
         self.gate = TeleopGate()
-        self.publisher = RobotPublisher(self.node, self.loop, with_clock=self.world is not None)
+        self.publisher = RobotPublisher(self.node, self.loop, with_clock=self.simulated)
         self.inputs = RobotInputs(self.node, self.loop, self.gate, self.settings.expected_delay)
         self.meter = PeriodMeter(0.0 if math.isinf(speed) else self.spec.control_dt / speed)
         self.loop.observers += [lambda _report: self.meter.tick(), self.publisher]
         if self.spec.cameras:
-            self.feed = make_cameras(self.robot, self.spec, self.settings, clock, self.simulated)
-        if isinstance(clock, PhysicsClock) and self.simulated:  # an emulated arm's time waits for nobody
+            self.feed = make_cameras(self.robot, self.spec, self.settings, physics)
+        if physics:
             self.loop.observers.append(self.gate.observe)
-            clock.add_gate(self.gate.gate)
+            physics.add_gate(self.gate.gate)
         if self.world:
             path = self.settings.control_socket or default_path(self.node.get_namespace())
             self.socket = serve_world(Path(path), self.world, self.loop, self.gate)
