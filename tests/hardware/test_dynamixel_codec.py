@@ -11,6 +11,17 @@ from hardware.buses.frames import Frame, Reply
 
 CODEC = DynamixelCodec()
 SDK = Protocol2PacketHandler()
+GOLDEN = {
+    "FF FF FD 00 01 03 00 01 19 4E": CODEC.ping(1),
+    "FF FF FD 00 01 07 00 02 84 00 04 00 1D 15": CODEC.read(1, 132, 4),
+    "FF FF FD 00 01 06 00 03 40 00 01 DB 66": CODEC.write(1, 64, b"\x01"),
+    "FF FF FD 00 01 08 00 55 00 00 08 00 00 1C 38": Frame(1, STATUS, b"\x00\x00\x08\x00\x00"),
+    "FF FF FD 00 FE 09 00 82 84 00 04 00 01 02 CE FA": CODEC.sync_read((1, 2), 132, 4),
+    "FF FF FD 00 FE 09 00 8A 84 00 04 00 01 02 4D 72": CODEC.fast_sync_read((1, 2), 132, 4),
+    "FF FF FD 00 FE 11 00 83 74 00 04 00 01 00 08 00 00 02 00 08 00 00 68 4C": CODEC.sync_write(
+        116, {1: b"\x00\x08\x00\x00", 2: b"\x00\x08\x00\x00"}
+    ),
+}
 
 
 class TestDynamixelCodec(CodecConformance):
@@ -23,17 +34,7 @@ class TestDynamixelCodec(CodecConformance):
     long_header = HEADER + b"\x05\xc8\x00"
     highest_address = 300
     refusal = (0x10000, "at most 65532 bytes")
-    golden = {
-        "FF FF FD 00 01 03 00 01 19 4E": CODEC.ping(1),
-        "FF FF FD 00 01 07 00 02 84 00 04 00 1D 15": CODEC.read(1, 132, 4),
-        "FF FF FD 00 01 06 00 03 40 00 01 DB 66": CODEC.write(1, 64, b"\x01"),
-        "FF FF FD 00 01 08 00 55 00 00 08 00 00 1C 38": Frame(1, STATUS, b"\x00\x00\x08\x00\x00"),
-        "FF FF FD 00 FE 09 00 82 84 00 04 00 01 02 CE FA": CODEC.sync_read((1, 2), 132, 4),
-        "FF FF FD 00 FE 09 00 8A 84 00 04 00 01 02 4D 72": CODEC.fast_sync_read((1, 2), 132, 4),
-        "FF FF FD 00 FE 11 00 83 74 00 04 00 01 00 08 00 00 02 00 08 00 00 68 4C": CODEC.sync_write(
-            116, {1: b"\x00\x08\x00\x00", 2: b"\x00\x08\x00\x00"}
-        ),
-    }
+    golden = GOLDEN
 
     def answer(self, servo: int, error: int, data: bytes) -> Frame:
         return Frame(servo, STATUS, bytes((error,)) + data)

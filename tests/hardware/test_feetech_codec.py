@@ -7,6 +7,14 @@ from hardware.buses.feetech import HEADER, FeetechCodec
 from hardware.buses.frames import Frame
 
 CODEC = FeetechCodec()
+GOLDEN = {
+    "FF FF 01 02 01 FB": CODEC.ping(1),
+    "FF FF 01 04 02 38 02 BE": CODEC.read(1, 0x38, 2),
+    "FF FF 01 04 03 28 01 CE": CODEC.write(1, 40, b"\x01"),
+    "FF FF 01 04 00 00 08 F2": Frame(1, 0, b"\x00\x08"),
+    "FF FF FE 0A 82 38 02 01 02 03 04 05 06 26": CODEC.sync_read(range(1, 7), 0x38, 2),
+    "FF FF FE 0A 83 2A 02 01 00 08 02 00 08 35": CODEC.sync_write(42, {1: b"\x00\x08", 2: b"\x00\x08"}),
+}
 
 
 class TestFeetechCodec(CodecConformance):
@@ -18,14 +26,7 @@ class TestFeetechCodec(CodecConformance):
     long_header = b"\xff\xff\x05\xc8"
     highest_address = 90
     refusal = (251, "at most 250 bytes, got 251")
-    golden = {
-        "FF FF 01 02 01 FB": CODEC.ping(1),
-        "FF FF 01 04 02 38 02 BE": CODEC.read(1, 0x38, 2),
-        "FF FF 01 04 03 28 01 CE": CODEC.write(1, 40, b"\x01"),
-        "FF FF 01 04 00 00 08 F2": Frame(1, 0, b"\x00\x08"),
-        "FF FF FE 0A 82 38 02 01 02 03 04 05 06 26": CODEC.sync_read(range(1, 7), 0x38, 2),
-        "FF FF FE 0A 83 2A 02 01 00 08 02 00 08 35": CODEC.sync_write(42, {1: b"\x00\x08", 2: b"\x00\x08"}),
-    }
+    golden = GOLDEN
 
     def answer(self, servo: int, error: int, data: bytes) -> Frame:
         return Frame(servo, error, data)
