@@ -6,6 +6,7 @@ from typing import Any
 from hardware.cli import parse, run_command
 from hardware.errors import HardwareError, unknown
 from hardware.verbs.calibrate import Calibrate
+from hardware.verbs.doctor import Doctor
 from hardware.verbs.emulate import Emulate
 from hardware.verbs.monitor import Monitor
 from hardware.verbs.ports import Ports
@@ -22,6 +23,7 @@ VERBS: dict[str, type[Any]] = {
     "set-id": SetId,
     "calibrate": Calibrate,
     "monitor": Monitor,
+    "doctor": Doctor,
     "emulate": Emulate,
 }
 
