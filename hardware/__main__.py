@@ -10,6 +10,7 @@ from hardware.verbs.doctor import Doctor
 from hardware.verbs.emulate import Emulate
 from hardware.verbs.monitor import Monitor
 from hardware.verbs.ports import Ports
+from hardware.verbs.replace_servo import ReplaceServo
 from hardware.verbs.robots import Robots
 from hardware.verbs.scan import Scan
 from hardware.verbs.set_id import SetId
@@ -21,6 +22,7 @@ VERBS: dict[str, type[Any]] = {
     "ports": Ports,
     "scan": Scan,
     "set-id": SetId,
+    "replace-servo": ReplaceServo,
     "calibrate": Calibrate,
     "monitor": Monitor,
     "doctor": Doctor,
@@ -37,7 +39,7 @@ def _main() -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: python -m hardware VERB ...   (VERB --help explains its options)\n")
         for name, verb in VERBS.items():
-            print(f"  {name:10} {(verb.__doc__ or '').splitlines()[0]}")
+            print(f"  {name:13} {(verb.__doc__ or '').splitlines()[0]}")
         return
     name = arguments[0]
     if name not in VERBS:

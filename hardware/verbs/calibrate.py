@@ -15,6 +15,7 @@ from hardware.arms.lerobot_calibration import export_lerobot, import_lerobot
 from hardware.errors import HardwareError
 from hardware.servos.table import SERVOS
 from hardware.verbs.on_port import OnPort
+from hardware.verbs.one_joint import one_joint, with_joint
 
 KEEP_S = 1.0  # what was swept is written down this often
 
@@ -26,6 +27,8 @@ class Calibrate(OnPort):
     Move each joint from stop to stop, then press Enter. Interrupted, it goes on where it was.
     """
 
+    joint: str = ""
+    """Only this joint, as after its servo was replaced; the others stay as the file has them."""
     out: Path | None = None
     """The file; default: the robot's own in the user's data folder, where robot_node looks for it."""
     overwrite: bool = False
@@ -38,13 +41,14 @@ class Calibrate(OnPort):
     """Write the calibration that is there as LeRobot's file, and do nothing else."""
 
     def run(self) -> None:
-        spec = self.spec()
+        spec = one_joint(self.spec(), self.joint) if self.joint else self.spec()
         out = self.out or calibration_path(spec.name)
         if self.to_lerobot:
             export_lerobot(self.to_lerobot, spec, load_calibration(out))
             print(f"written: {self.to_lerobot}")
             return
-        if out.exists() and not self.overwrite:
+        before = load_calibration(out) if self.joint else None
+        if out.exists() and not self.overwrite and not before:
             raise HardwareError(f"calibration {str(out)!r} exists; --overwrite replaces it")
         if self.from_lerobot:
             calibration = import_lerobot(self.from_lerobot, spec)
@@ -52,13 +56,16 @@ class Calibrate(OnPort):
             with self.groups(spec) as groups:
                 for group in groups:
                     group.check()
-                calibrator = Calibrator(spec, groups, out.with_suffix(".partial.json"))
+                partial = f".{self.joint}.partial.json" if self.joint else ".partial.json"
+                calibrator = Calibrator(spec, groups, out.with_suffix(partial))
                 if not self.anew and calibrator.resume():
                     print("going on with what was swept before; --anew forgets it")
                 print("the torque goes off now: hold the arm if it is up")
                 calibrator.begin()
                 self._sweep(calibrator)
                 calibration = calibrator.finish()
+        if before:
+            calibration = with_joint(before, calibration.joints[0])
         save_calibration(out, calibration)
         print(f"written: {out} (hash {calibration.hash})")
 

@@ -23,8 +23,8 @@ class OnPort:
 
     @contextmanager
     def groups(self, spec: RobotSpec) -> Iterator[list[ServoGroup]]:
-        """The servos of every bus, their ports open; nothing is asked of them yet."""
-        ports = port_table(spec, self.port)
+        """The servos of every bus of `spec`, their ports open; nothing is asked of them yet."""
+        ports = port_table(self.spec(), self.port)
         made = [ServoGroup(bus, make_bus(bus, ports[bus.name])) for bus in spec.buses]
         try:
             for group in made:
