@@ -1,4 +1,4 @@
-"""`python -m hardware replace-servo` and `calibrate --joint`: a new servo in a joint's place, on a real line."""
+"""`python -m hardware replace-servo`, `calibrate --joint`: a new servo in a joint's place, on a real line."""
 
 import contextlib
 import io
