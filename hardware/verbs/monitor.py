@@ -10,7 +10,11 @@ from rich.table import Table
 
 from hardware.arms.calibration import calibration_path, load_calibration
 from hardware.arms.serial_arm import SerialArm
+from hardware.robot import Observation
 from hardware.verbs.on_port import OnPort
+
+TABLES_HZ = 5  # faster than that nobody reads
+STALE_S = 0.1  # a reading older than this is shown in red
 
 
 @dataclass(frozen=True)
@@ -28,26 +32,34 @@ class Monitor(OnPort):
         with self.groups(spec) as groups:
             arm = SerialArm(spec, groups, calibration)
             arm.connect()
-            began, exchanges = time.monotonic(), 0
             if self.once:
-                Console().print(_table(arm, 0.0))
+                Console().print(_table(arm, arm.get_observation(), 0.0))
                 return
-            with Live(refresh_per_second=5) as live:
+            with Live(refresh_per_second=TABLES_HZ) as live:
                 while True:
-                    arm.get_observation()
-                    exchanges += 1
-                    live.update(_table(arm, exchanges / (time.monotonic() - began)))
+                    shown, count, begin = arm.get_observation(), 0, time.monotonic()
+                    while (passed := time.monotonic() - begin) < 1 / TABLES_HZ:
+                        time.sleep(
+                            max(0.0, (count + 1) * spec.control_dt - passed)
+                        )  # as the control loop would
+                        shown, count = arm.get_observation(), count + 1
+                    live.update(_table(arm, shown, count / passed))
 
 
-def _table(arm: SerialArm, rate: float) -> Table:
+def _table(arm: SerialArm, seen: Observation, rate: float) -> Table:
     counters = [group.bus.counters for group in arm.groups]
     missing = sum(c.unanswered for c in counters)
+    retries = sum(c.retries for c in counters)
     noise = sum(c.noise_bytes for c in counters)
-    title = f"{rate:.0f} readings/s, {missing} answers missing, {noise} bytes of noise"
-    table = Table("joint", "rad", "load", "A", "deg C", "V", "age s", "errors", title=title)
-    state = arm.get_observation().state
+    lines = [
+        f"{rate:.0f} readings/s, {missing} answers missing, {retries} asked again, {noise} bytes of noise"
+    ]
+    lines += [group.bus.trouble for group in arm.groups if group.bus.trouble]
+    table = Table("joint", "rad", "load", "A", "deg C", "V", "age s", "errors", title="\n".join(lines))
     for i, (name, part) in enumerate(arm.health().items()):
+        age = float(part["age_s"])
         numbers = [f"{part[key]:.2f}" for key in ("load", "current_a")]
-        numbers += [f"{part['temperature_c']:.0f}", f"{part['voltage_v']:.1f}", f"{part['age_s']:.2f}"]
-        table.add_row(name, f"{state[i]:+.3f}", *numbers, str(part["error"]))
+        numbers += [f"{part['temperature_c']:.0f}", f"{part['voltage_v']:.1f}", f"{age:.2f}"]
+        style = "red" if age > STALE_S or part["error"] else None
+        table.add_row(name, f"{seen.state[i]:+.3f}", *numbers, str(part["error"]), style=style)
     return table
