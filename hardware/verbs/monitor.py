@@ -4,9 +4,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from hardware.arms.calibration import calibration_path, load_calibration
 from hardware.arms.serial_arm import SerialArm
@@ -46,7 +47,7 @@ class Monitor(OnPort):
                     live.update(_table(arm, shown, count / passed))
 
 
-def _table(arm: SerialArm, seen: Observation, rate: float) -> Table:
+def _table(arm: SerialArm, seen: Observation, rate: float) -> Group:
     counters = [group.bus.counters for group in arm.groups]
     missing = sum(c.unanswered for c in counters)
     retries = sum(c.retries for c in counters)
@@ -55,11 +56,11 @@ def _table(arm: SerialArm, seen: Observation, rate: float) -> Table:
         f"{rate:.0f} readings/s, {missing} answers missing, {retries} asked again, {noise} bytes of noise"
     ]
     lines += [group.bus.trouble for group in arm.groups if group.bus.trouble]
-    table = Table("joint", "rad", "load", "A", "deg C", "V", "age s", "errors", title="\n".join(lines))
+    table = Table("joint", "rad", "load", "A", "deg C", "V", "age s", "errors")
     for i, (name, part) in enumerate(arm.health().items()):
         age = float(part["age_s"])
         numbers = [f"{part[key]:.2f}" for key in ("load", "current_a")]
         numbers += [f"{part['temperature_c']:.0f}", f"{part['voltage_v']:.1f}", f"{age:.2f}"]
         style = "red" if age > STALE_S or part["error"] else None
         table.add_row(name, f"{seen.state[i]:+.3f}", *numbers, str(part["error"]), style=style)
-    return table
+    return Group(*map(Text, lines), table)
