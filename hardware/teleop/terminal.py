@@ -1,6 +1,7 @@
 """Single key presses from the terminal a process was started in."""
 
 import os
+import re
 import select
 import sys
 import termios
@@ -9,7 +10,9 @@ import tty
 from collections.abc import Callable
 from contextlib import suppress
 
-ESCAPE, ENTER, BACKSPACE = "\x1b", "\n", "\x7f"
+from hardware.teleop.keys import ENTER
+
+ARROWS = re.compile("\x1b[\\[O][0-9;]*[A-Za-z~]")  # an arrow or function key begins with Escape, and is none
 
 
 class KeyReader:
@@ -49,7 +52,8 @@ class KeyReader:
             typed = os.read(self._input, 64)
             if not typed:  # the terminal is gone
                 return
-            for key in typed.decode(errors="ignore").replace("\r", ENTER):
+            text = ARROWS.sub("", typed.decode(errors="ignore"))
+            for key in text.replace("\r", ENTER):
                 self._on_key(key)
 
 

@@ -54,8 +54,9 @@ def test_keys_arrive_one_by_one_and_the_terminal_is_put_back() -> None:
         read_until(fd, "ready")
         assert not termios.tcgetattr(fd)[3] & termios.ICANON, "keys come without Enter"
         assert termios.tcgetattr(fd)[3] & termios.ISIG, "Ctrl-C still interrupts"
+        os.write(fd, b"\x1b[A\x1bOB\x1b[15~")  # arrows and a function key are no Escape
         os.write(fd, b"qa\r\t\x7f")
-        read_until(fd, r"'\x7f'")
+        assert r"'\x1b'" not in read_until(fd, r"'\x7f'")
         os.write(fd, "éQ".encode())
         assert "'é'" in read_until(fd, "closed")
         _, status = os.waitpid(pid, 0)
@@ -74,28 +75,29 @@ def test_without_a_terminal_it_says_so() -> None:
 def test_each_column_of_keys_moves_its_joint_up_and_down(joint: int) -> None:
     jog = KeyboardJog(SPEC)
     middle = 0.5 * (SPEC.joint_array("lower") + SPEC.joint_array("upper"))
-    jog.restart(middle)
+    jog.begin(middle)
     up, down = "qwertyuiop"[joint], "asdfghjkl;"[joint]
-    assert jog.press(up)
-    moved = jog.goal(middle) - middle
+    jog.press(up)
+    moved = jog.goal(middle).goal - middle
     assert moved[joint] == pytest.approx(STEP)
     assert np.count_nonzero(moved) == 1
-    assert jog.press(down)
-    np.testing.assert_allclose(jog.goal(middle), middle, atol=1e-12)
-    assert not jog.press("@")
+    jog.press(down)
+    np.testing.assert_allclose(jog.goal(middle).goal, middle, atol=1e-12)
+    jog.press("@")
+    np.testing.assert_allclose(jog.goal(middle).goal, middle, atol=1e-12)
     assert f"{up}/{down} {SPEC.joint_names[joint]}" in jog.help
 
 
 def test_a_held_key_neither_runs_away_nor_leaves_the_limits() -> None:
     jog = KeyboardJog(SPEC)
-    jog.restart(REST)
+    jog.begin(REST)
     for _ in range(100):
         jog.press("q")
-        goal = jog.goal(REST)  # the arm does not follow
+        goal = jog.goal(REST).goal  # the arm does not follow
     assert goal[0] == pytest.approx(REST[0] + LEAD)
     state = REST.copy()
     for _ in range(200):
         jog.press("q")
-        state = jog.goal(state)
+        state = jog.goal(state).goal
     assert state[0] == SPEC.joint_array("upper")[0]
     np.testing.assert_array_equal(state[1:], REST[1:])

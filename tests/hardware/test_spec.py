@@ -130,7 +130,8 @@ def test_unknown_names_are_answered_with_the_valid_ones() -> None:
 def test_shipped_specs_are_whole(robot: str) -> None:
     spec = load_spec(robot)
     assert spec.name in robot_names()  # an emulated robot has the name of what it stands for
-    assert spec.with_cameras(spec.camera_names[:1], 32, 24).cameras[0].width == 32
+    for camera in spec.camera_names[:1]:  # a leader arm has none
+        assert spec.with_cameras((camera,), 32, 24).cameras[0].width == 32
     stopping = spec.joint_array("velocity") / spec.joint_array("acceleration")
     assert (stopping < 1.0).all(), "a joint stops within a second"
 

@@ -63,7 +63,8 @@ def _forward_kinematics(urdf: str, angles: dict[str, float]) -> dict[str, tuple[
 
 
 def test_every_shipped_robot_is_described():
-    assert {load_spec(name).name for name in robot_names()} == set(ROBOTS)
+    driven = {load_spec(name).name for name in robot_names() if not name.endswith("_leader")}
+    assert driven == set(ROBOTS)
 
 
 @pytest.mark.parametrize("robot", ROBOTS)

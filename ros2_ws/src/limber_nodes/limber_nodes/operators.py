@@ -1,6 +1,6 @@
-"""Who drives in a teleoperation session: one line an operator."""
+"""Who drives in a teleoperation session: the task's scripted expert, or a person with a device."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from hardware.errors import HardwareError, unknown
 from hardware.robot import ObjectPose
 from hardware.spec import RobotSpec
-from hardware.teleop.keyboard import KeyboardJog
-from hardware.teleop.terminal import has_terminal
+from hardware.teleop.contract import Teleoperator
+from hardware.teleop.table import TELEOPERATORS, DeviceSettings
 
 EXPERT_SEEDS = 10_000_000  # the demonstrator draws from seeds of its own, apart from the tasks'
 
@@ -20,17 +20,21 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Command:
-    """goal (n,): joint goals; correction (n,): execution noise to be added on the way, or None."""
+    """goal (n,): joint goals; correction (n,): execution noise to be added on the way, or None.
+
+    stamp_ns: when a person's device was read (time.monotonic_ns); None: a script's.
+    """
 
     goal: Vector
     correction: Vector | None = None
+    stamp_ns: int | None = None
 
 
 class Operator(Protocol):
-    """Decides once an action step what the arm shall do."""
+    """Decides what the arm shall do: in every action step, or as often as its device is read."""
 
     def begin(self, seed: int, objects: Mapping[str, ObjectPose], state: Vector) -> None:
-        """An episode begins."""
+        """An episode begins, or goes on after somebody else had the arm."""
 
     def act(self, state: Vector, objects: Mapping[str, ObjectPose], time_s: float) -> Command | None:
         """The goal of this step; None: let go."""
@@ -43,8 +47,9 @@ class Operator(Protocol):
     def is_person(self) -> bool:
         """Whether somebody has to be waited for, and no episode is too long."""
 
-    def press(self, key: str) -> None:
-        """A key was typed in the terminal."""
+    @property
+    def device(self) -> Teleoperator | None:
+        """What the person holds; a script holds none."""
 
 
 class ExpertOperator:
@@ -71,43 +76,33 @@ class ExpertOperator:
         return self._expert.done
 
     is_person = False
-
-    def press(self, key: str) -> None:
-        pass
+    device = None
 
 
-class KeyboardOperator:
-    """A person at the keys of the terminal."""
-
-    def __init__(self, task: str, spec: RobotSpec) -> None:
-        self._jog = KeyboardJog(spec)
-        if not has_terminal():
-            raise HardwareError(
-                "operator 'keyboard': expected a terminal; start teleop_node in one of its own"
-            )
-        print(self._jog.help, flush=True)
-
-    def begin(self, seed: int, objects: Mapping[str, ObjectPose], state: Vector) -> None:
-        self._jog.restart(state)
-
-    def act(self, state: Vector, objects: Mapping[str, ObjectPose], time_s: float) -> Command | None:
-        return Command(self._jog.goal(state))
+class PersonOperator:
+    """A person with any device of `hardware/teleop/table.py`."""
 
     done = False
     is_person = True
 
-    def press(self, key: str) -> None:
-        self._jog.press(key)
+    def __init__(self, device: Teleoperator) -> None:
+        self.device = device
+
+    def begin(self, seed: int, objects: Mapping[str, ObjectPose], state: Vector) -> None:
+        self.device.begin(state)
+
+    def act(self, state: Vector, objects: Mapping[str, ObjectPose], time_s: float) -> Command | None:
+        sample = self.device.goal(state)
+        return None if sample is None else Command(sample.goal, stamp_ns=sample.stamp_ns)
 
 
-OPERATORS: Mapping[str, Callable[[str, RobotSpec], Operator]] = {
-    "expert": ExpertOperator,
-    "keyboard": KeyboardOperator,
-}
+OPERATORS = ("expert", *TELEOPERATORS)
 
 
-def make_operator(name: str, task: str, spec: RobotSpec) -> Operator:
-    """Raises `LimberError` for an unknown operator, or a task the expert does not know."""
-    if name not in OPERATORS:
+def make_operator(name: str, task: str, spec: RobotSpec, devices: DeviceSettings | None = None) -> Operator:
+    """Raises `LimberError` for an unknown operator, a task the expert does not know, a device's mistake."""
+    if name == "expert":
+        return ExpertOperator(task, spec)
+    if name not in TELEOPERATORS:
         raise HardwareError(unknown("operator", name, OPERATORS))
-    return OPERATORS[name](task, spec)
+    return PersonOperator(TELEOPERATORS[name](spec, devices or DeviceSettings()))

@@ -1,6 +1,7 @@
 """What teleop_node hears of the robot and the task, and its answer to every action step."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 from rclpy.node import Node
@@ -23,8 +24,13 @@ class StepAnswers:
     """Answers every action step, keyed by `planned_action`'s stamp, with the operator's goal as
     `teleop/joint_command`, and before it the execution noise, if any, as `action_correction`."""
 
-    def __init__(self, node: Node, spec: RobotSpec, drive: Drive) -> None:
+    def __init__(
+        self, node: Node, spec: RobotSpec, drive: Drive, wanted: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`wanted`: whether steps are to be answered at all; in real time a person's device is not held
+        to them (see `teleop_samples.py`)."""
         self._node = node
+        self._wanted = wanted
         self._spec = spec
         self._drive = drive
         self._key: int | None = None  # the step that is not answered yet
@@ -58,7 +64,7 @@ class StepAnswers:
     def _answer(self) -> None:
         """Answer the step that began, once all that the answer rests on is there."""
         key = self._key
-        if key is None or not self._drive.driving or not self._drive.sees(key):
+        if key is None or not self._wanted() or not self._drive.driving or not self._drive.sees(key):
             return
         self._key = None
         state = self._state_of(key)

@@ -1,0 +1,98 @@
+"""A person's device, read at the control rate in a thread of its own; in real time each reading is sent.
+
+In simulated time the commands answer the robot's steps instead (`teleop_answers.py`), so that a
+simulation that is slower or faster than the person changes nothing in what is recorded.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+
+from hardware.errors import LimberError
+from hardware.spec import RobotSpec
+from hardware.teleop.contract import Teleoperator
+from limber_nodes import conversions, qos
+from limber_nodes.on_demand import OnDemand
+from limber_nodes.teleop_drive import Drive
+from policies.data import cdr
+
+LOOK_S = 1.0  # wall time between two looks at whether the robot's time is simulated
+
+
+class DeviceSamples:
+    """Publishes `teleop/joint_command`, stamped with the time at which the device was read.
+
+    `on_key` is called with every session key that is pressed on the device. `trouble` says why the
+    device gives nothing, if it does not.
+    """
+
+    def __init__(
+        self, node: Node, spec: RobotSpec, drive: Drive, device: Teleoperator, on_key: Callable[[str], None]
+    ) -> None:
+        self._node, self._spec, self._drive = node, spec, drive
+        self._device, self._on_key = device, on_key
+        self._states = OnDemand(node, JointState, "joint_states")
+        self._command = node.create_publisher(JointState, "teleop/joint_command", qos.COMMAND)
+        self._message = conversions.joint_state(spec.joint_names, 0, np.zeros(spec.n_joints))
+        self._order: list[int] | None = None  # of the robot's joints in the spec's
+        self._look_s = 0.0
+        self._simulated = False
+        self.trouble = ""
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """The device is connected."""
+        self._ended.clear()
+        self._thread = threading.Thread(target=self._run, name="device", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """May be called twice."""
+        self._ended.set()
+        if self._thread:
+            self._thread.join()
+
+    def close(self) -> None:
+        self.stop()
+        self._states.close()
+        self._node.destroy_publisher(self._command)
+
+    def simulated(self) -> bool:
+        """Whether the robot's time is a simulation's: then somebody publishes /clock."""
+        if time.monotonic() >= self._look_s:
+            self._look_s = time.monotonic() + LOOK_S
+            self._simulated = self._node.count_publishers("/clock") > 0
+        return self._simulated
+
+    def _run(self) -> None:
+        due = time.monotonic()
+        while not self._ended.is_set():
+            try:
+                for key in self._device.poll():
+                    self._on_key(key)
+                if self._drive.driving and not self.simulated():
+                    self._send()
+                self.trouble = ""
+            except (LimberError, OSError) as error:  # it lets go, and is tried again
+                self.trouble = str(error)
+            due = max(due + self._spec.control_dt, time.monotonic())
+            time.sleep(max(0.0, due - time.monotonic()))
+
+    def _send(self) -> None:
+        data = self._states.newest()
+        if data is None:
+            return
+        joints = cdr.joints(data)
+        if self._order is None:
+            self._order = conversions.in_order(joints.names, self._spec.joint_names)
+        command = self._drive.step(joints.position[self._order], joints.stamp_ns)
+        if command is None or command.stamp_ns is None:
+            return
+        self._message.header.stamp = conversions.time_msg(command.stamp_ns)
+        self._message.position = conversions.doubles(command.goal)
+        self._command.publish(self._message)
