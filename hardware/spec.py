@@ -46,6 +46,7 @@ class CameraSpec:
 
     source: where a real one is, as hardware/cameras/table.py reads it; a simulated one has none.
     fourcc, exposure, white_balance: what a USB camera is set to; empty and 0: left as it is.
+    intrinsics: calibration file, as hardware/cameras/intrinsics.py reads it; empty: not calibrated.
     """
 
     name: str
@@ -58,6 +59,7 @@ class CameraSpec:
     fourcc: str = "MJPG"
     exposure: float = 0.0
     white_balance: float = 0.0
+    intrinsics: str = ""
 
 
 @dataclass(frozen=True)
@@ -273,7 +275,7 @@ def _joint(item: Located) -> JointSpec:
 def _camera(item: Located) -> CameraSpec:
     item.only(
         *("name", "width", "height", "fps", "frame", "latency_ms"),
-        *("source", "fourcc", "exposure", "white_balance"),
+        *("source", "fourcc", "exposure", "white_balance", "intrinsics"),
     )
     name = item.name("name")
     return CameraSpec(
@@ -287,6 +289,7 @@ def _camera(item: Located) -> CameraSpec:
         fourcc=item.text("fourcc", "MJPG"),
         exposure=item.not_negative("exposure", 0.0),
         white_balance=item.not_negative("white_balance", 0.0),
+        intrinsics=item.text("intrinsics", ""),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from hardware.cameras.contract import Camera, CameraError
 from hardware.cameras.folder import FolderCamera
 from hardware.cameras.stream import StreamCamera
+from hardware.cameras.topic_source import is_topic
 from hardware.cameras.usb import UsbCamera
 from hardware.cameras.video_file import VideoFileCamera
 from hardware.spec import CameraSpec
@@ -23,5 +24,7 @@ def make_camera(spec: CameraSpec) -> Camera:
     for begin, (_, make) in KINDS.items():
         if spec.source.startswith(begin):
             return make(spec, spec.source)
-    examples = ", ".join(example for example, _ in KINDS.values())
+    if is_topic(spec.source):
+        raise CameraError(f"camera {spec.name!r}: {spec.source} is a ROS topic; only robot_node can open it")
+    examples = ", ".join([*(example for example, _ in KINDS.values()), "topic:/some/image_raw"])
     raise CameraError(f"camera {spec.name!r}: expected a source as {examples}, got {spec.source!r}")

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from hardware.cameras.contract import CameraError
+from hardware.cameras.intrinsics import load_intrinsics
+from hardware.cameras.rate import WATCHED, check_rate
 from hardware.cameras.table import make_camera
 from hardware.emulator.stream import StreamServer
 from hardware.spec import CameraSpec
@@ -134,7 +136,11 @@ def test_a_slow_reader_misses_pictures_and_gets_the_newest(server: StreamServer)
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("", "camera 'front': expected a source as /dev/v4l/by-id/..., http://"),
+        (
+            "",
+            "expected a source as /dev/v4l/by-id/..., http://.*, topic:/some/image_raw, got ''",
+        ),
+        ("topic:/front/image_raw", "topic:/front/image_raw is a ROS topic; only robot_node can open it"),
         ("/dev/v4l/by-id/nothing", "is not there; cameras: "),
         ("file:nowhere.mp4", "file 'nowhere.mp4' does not exist"),
         ("folder:nowhere", "folder 'nowhere' does not exist"),
@@ -163,3 +169,81 @@ def test_other_sizes_and_no_pictures_are_named(folder: Path, server: StreamServe
     with pytest.raises(CameraError, match="expected 640x480, it gives 64x48"):
         camera.read(5.0)
     camera.close()
+
+
+CALIBRATION = """
+image_width: 64
+image_height: 48
+camera_name: front
+camera_matrix: {rows: 3, cols: 3, data: [60.0, 0, 31.5, 0, 61.0, 23.5, 0, 0, 1]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [0.1, -0.2, 0.001, 0, 0]}
+rectification_matrix: {rows: 3, cols: 3, data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}
+projection_matrix: {rows: 3, cols: 4, data: [58.0, 0, 31, 0, 0, 59, 23, 0, 0, 0, 1, 0]}
+"""
+
+
+def calibrated(folder: Path, text: str) -> CameraSpec:
+    (folder / "front.yaml").write_text(text)
+    return spec("", intrinsics=str(folder / "front.yaml"))
+
+
+def test_intrinsics_are_what_camera_calibration_wrote(tmp_path: Path) -> None:
+    assert load_intrinsics(spec("")) is None
+    found = load_intrinsics(calibrated(tmp_path, CALIBRATION))
+    assert (found.k[0], found.k[2], found.k[4], found.k[5]) == (60.0, 31.5, 61.0, 23.5)
+    assert found.d == (0.1, -0.2, 0.001, 0.0, 0.0)
+    assert found.p[:4] == (58.0, 0.0, 31.0, 0.0)
+    url = spec("", intrinsics=f"file://{tmp_path}/front.yaml")
+    assert load_intrinsics(url) == found
+
+
+def test_without_a_projection_the_camera_matrix_is_it(tmp_path: Path) -> None:
+    text = CALIBRATION.partition("rectification_matrix")[0]
+    found = load_intrinsics(calibrated(tmp_path, text))
+    assert found.p == (60.0, 0.0, 31.5, 0.0, 0.0, 61.0, 23.5, 0.0, 0.0, 0.0, 1.0, 0.0)
+    assert found.r == (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("image_width: 64", "image_width: 640"), "was calibrated at 640x48, the spec has 64x48"),
+        (("image_width: 64", ""), "key 'image_width' is missing"),
+        (("plumb_bob", "fisheye"), "distortion_model 'fisheye' is none of plumb_bob, rational_polynomial"),
+        (("data: [60.0, 0,", "data: [60.0,"), "camera_matrix: expected 9 numbers, got 8"),
+        (("data: [60.0, 0,", "data: [x, 0,"), "could not convert string to float"),
+        (("camera_name: front", "camera_name: [front"), "not valid YAML"),
+        ((CALIBRATION, "nothing"), "expected a file of ROS's camera_calibration"),
+    ],
+)
+def test_intrinsics_that_cannot_be_right_are_named(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    with pytest.raises(CameraError, match=message) as error:
+        load_intrinsics(calibrated(tmp_path, CALIBRATION.replace(*change)))
+    assert "camera 'front': intrinsics '" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_intrinsics_that_are_not_there_are_named() -> None:
+    with pytest.raises(CameraError, match=r"'nowhere.yaml' cannot be read: No such file"):
+        load_intrinsics(spec("", intrinsics="nowhere.yaml"))
+
+
+def stamps(fps: float, jitter: float = 0.0, lost: float = 0.0) -> list[int]:
+    """When `WATCHED` pictures came: `jitter` of a period early or late, a share `lost` of them not at all."""
+    random = np.random.default_rng(0)
+    when = [i / fps + jitter / fps * random.uniform(-1, 1) for i in range(200) if random.random() >= lost]
+    return [int(t * 1e9) for t in when[:WATCHED]]
+
+
+def test_the_rate_is_judged_by_the_stamps() -> None:
+    check_rate("front", 30, stamps(30))
+    check_rate("front", 30, stamps(29.97))
+    check_rate("front", 30, stamps(30, jitter=0.1, lost=0.3))  # a busy machine, not a slow camera
+    for fps in (5, 15, 20, 60):
+        with pytest.raises(CameraError, match=rf"camera 'front': expected 30 pictures/s, it gives {fps}\.0"):
+            check_rate("front", 30, stamps(fps))
+    with pytest.raises(CameraError, match="it gave 2 while 13 were waited for"):
+        check_rate("front", 30, stamps(30)[:2])

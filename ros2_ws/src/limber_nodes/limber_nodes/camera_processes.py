@@ -24,6 +24,7 @@ class CameraProcess:
         self.name = camera.name
         self.ready = False
         self.trouble = ""
+        self.stamped_by = ""  # kernel, source or arrival, once it is ready
         self.published, self.last_ns = 0, -1
         self._before = 0  # pictures of earlier processes
         self._start = json.dumps({"camera": asdict(camera), "jpeg_quality": jpeg_quality}).encode() + b"\n"
@@ -57,7 +58,7 @@ class CameraProcess:
         for line in lines:
             word, _, rest = line.decode().partition(" ")
             if word == "ready":
-                self.ready, self.trouble = True, ""
+                self.ready, self.trouble, self.stamped_by = True, "", rest
             elif word == "published":
                 count, stamp = rest.split()
                 self.published, self.last_ns = self._before + int(count), int(stamp)
@@ -104,7 +105,7 @@ class CameraProcesses:
     def frames_published(self) -> tuple[dict[str, int], int]:
         """Frames by camera since the start, and the stamp (ns) up to which all are counted."""
         counts = {process.name: process.published for process in self._processes}
-        return counts, min(process.last_ns for process in self._processes)
+        return counts, min((process.last_ns for process in self._processes), default=-1)
 
     def start(self) -> None:
         """Start all, and wait for a picture of each; `HardwareError` names one that gives none."""

@@ -7,6 +7,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from hardware.cameras.intrinsics import Intrinsics
 from hardware.spec import CameraSpec
 from limber_nodes import conversions, qos
 
@@ -18,8 +19,15 @@ class CameraPublisher:
     recorders and policies take, and the raw one is most of the bytes.
     """
 
-    def __init__(self, node: Node, camera: CameraSpec, fovy: float, jpeg_quality: int) -> None:
-        """fovy: vertical field of view in rad."""
+    def __init__(
+        self,
+        node: Node,
+        camera: CameraSpec,
+        fovy: float,
+        jpeg_quality: int,
+        intrinsics: Intrinsics | None = None,
+    ) -> None:
+        """fovy: vertical field of view in rad, where there are no `intrinsics`."""
         self._camera = camera
         self._quality = jpeg_quality
         self._raw = node.create_publisher(Image, f"{camera.name}/image_raw", qos.FRAMES_OUT)
@@ -28,6 +36,8 @@ class CameraPublisher:
         )
         self._info = node.create_publisher(CameraInfo, f"{camera.name}/camera_info", qos.FRAMES_OUT)
         self._info_message = conversions.camera_info(0, camera, fovy)
+        if intrinsics:
+            fill(self._info_message, intrinsics)
 
     def publish(self, stamp_ns: int, image: np.ndarray, jpeg: bytes | None = None) -> None:
         """A picture (H, W, 3) RGB; `jpeg` where the camera compressed it itself."""
@@ -43,3 +53,10 @@ class CameraPublisher:
         self._compressed.publish(compressed)
         if self._raw.get_subscription_count():
             self._raw.publish(conversions.image_msg(stamp_ns, frame, image))
+
+
+def fill(message: CameraInfo, intrinsics: Intrinsics) -> None:
+    """Put a calibration into a message, whose size is the calibration's."""
+    message.distortion_model = intrinsics.distortion_model
+    message.d, message.k = list(intrinsics.d), np.array(intrinsics.k)
+    message.r, message.p = np.array(intrinsics.r), np.array(intrinsics.p)
