@@ -95,5 +95,10 @@ def make_leader(follower: RobotSpec, name: str, driver: str, port: str, calibrat
         return LeaderArm(follower, EmulatedArm(spec, name, HAND))
     if driver != "serial":
         raise HardwareError(f"leader {name!r}: {unknown('driver', driver, DRIVERS)}")
+    if not port and not all(bus.port for bus in spec.buses):
+        raise HardwareError(
+            f"leader {name!r}: expected its serial port, got none; give leader_port:=/dev/... "
+            "(`python -m hardware ports` lists them), or leader_driver:=emulated to try without one"
+        )
     path = Path(calibration) if calibration else calibration_path(spec.name)
     return LeaderArm(follower, make_serial_arm(spec, port_table(spec, port), load_calibration(path)))

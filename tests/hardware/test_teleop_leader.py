@@ -144,7 +144,7 @@ def test_a_leader_that_is_not_ready_is_one_line(tmp_path: Path, monkeypatch: pyt
     for name, driver, port, message in (
         ("so101_lead", "", "", "unknown robot 'so101_lead' .did you mean 'so101_leader'"),
         ("so101", "", "", "leader 'so101': unknown driver 'sim'; valid: emulated, serial"),
-        ("so101_leader", "", "", "bus 'arm' of robot 'so101_leader': expected its serial port"),
+        ("so101_leader", "", "", "leader 'so101_leader': expected its serial port"),
         ("so101_leader", "", "/dev/nothing", "expected a calibration file"),
         (str(other), "emulated", "", "unknown joint 'elbow_flex'.*expected a leader with every joint"),
     ):

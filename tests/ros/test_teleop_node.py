@@ -1,15 +1,10 @@
 """teleop_node: the scripted expert's sessions at any speed, and a person at a real terminal."""
 
-import fcntl
 import os
-import pty
 import shutil
-import subprocess
-import sys
-import termios
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +16,7 @@ from limber_nodes.teleop_node import TeleopNode
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from support.launching import interrupt, runner
+from support.person import person, said_until
 from support.ros_process import REPOSITORY, Listener, environment, listener, node_process
 from trajectory_msgs.msg import JointTrajectory
 
@@ -79,48 +75,6 @@ def test_the_expert_answers_every_step_and_ends_when_its_episodes_are_done(graph
     assert int(values["stale_corrections"]) <= 2 * 2, "beside those that began an episode"
     assert int(values["teleop_given_up"]) <= 2
     assert int(values["refused"]) == 0
-
-
-@contextmanager
-def person(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", int]]:
-    """teleop_node at a terminal of its own, and the end of it that a person's keys are written to."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "limber_nodes.teleop_node",
-            "--ros-args",
-            "-p",
-            "operator:=keyboard",
-            *arguments,
-        ],
-        env=environment(),
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    )
-    os.close(theirs)
-    try:
-        yield process, ours
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-
-
-def said_until(process: "subprocess.Popen[str]", end: str) -> str:
-    """What is printed up to the line that holds `end`; that line is the last."""
-    assert process.stdout is not None
-    said = ""
-    for line in process.stdout:
-        said += line
-        if end in line:
-            return said
-    raise AssertionError(f"expected {end!r}, the process ended: {said}")
 
 
 READY = "ready: Enter to start"

@@ -59,13 +59,10 @@ class SimulationBacking:
 
 
 class PersonBacking:
-    """A person places the objects and says by `task/label` whether it went well."""
-
-    def __init__(self, instruction: str) -> None:
-        self._instruction = instruction
+    """A person places the objects and says by `task/label` whether it went well; the text is task_node's."""
 
     def reset(self, seed: int) -> str:
-        return self._instruction
+        return ""
 
     def state(self) -> WorldState | None:
         return None

@@ -27,7 +27,7 @@ class TaskSettings:
         "simulation", "who places objects and judges success", choices=("simulation", "person")
     )
     seed: int = param(0, "of the next reset; each reset adds one", low=0, read_only=False)
-    instruction: str = param("", "task text when a person is the backing")
+    instruction: str = param("", "the task's text; empty: as the simulated task says", read_only=False)
     hold_s: float = param(0.5, "robot time that the condition must hold to count as success", low=0.0)
     control_socket: str = param(
         "", "path of the simulation's control socket; empty: by user, domain, namespace"
@@ -48,7 +48,7 @@ class TaskNode:
         settings = self.parameters.values
         self.backing: Backing
         if settings.backing == "person":
-            self.backing = PersonBacking(settings.instruction)
+            self.backing = PersonBacking()
         else:
             path = settings.control_socket or default_path(node.get_namespace())
             self.backing = SimulationBacking(Path(path))
@@ -61,8 +61,9 @@ class TaskNode:
         self.objects = node.create_publisher(MarkerArray, "task/objects", qos.EVENTS)
         self.success = node.create_publisher(Bool, "task/success", qos.EVENTS)
         self.instruction = node.create_publisher(String, "task/instruction", qos.LATCHED)
-        if self.parameters.values.instruction:
-            self.instruction.publish(String(data=self.parameters.values.instruction))
+        self.said = ""
+        self._say(self.parameters.values.instruction)
+        node.add_post_set_parameters_callback(lambda _changed: self._say(self.parameters.values.instruction))
         node.create_subscription(JointTrajectory, "planned_action", self._on_step, qos.EVENTS, raw=True)
         node.create_subscription(String, "episode", self._on_episode, qos.LATCHED)
         node.create_service(Trigger, "task/reset", self._on_reset)
@@ -99,18 +100,25 @@ class TaskNode:
         seed = self.parameters.values.seed
         try:
             instruction = self.backing.reset(seed)
+            instruction = self.parameters.values.instruction or instruction
             world = self.backing.state()
         except HardwareError as error:
             response.success, response.message = False, str(error)
             return response
         self.label = self.held_since = None
-        self.instruction.publish(String(data=instruction))
+        self._say(instruction)
         self.node.set_parameters([Parameter("seed", value=seed + 1)])
         response.success = True
         # Objects stamped later than this are the new episode's.
         stamp_ns = -1 if world is None else world.now_ns
         response.message = json.dumps({"seed": seed, "instruction": instruction, "stamp_ns": stamp_ns})
         return response
+
+    def _say(self, instruction: str) -> None:
+        """Latched: said again only when it is another."""
+        if instruction and instruction != self.said:
+            self.said = instruction
+            self.instruction.publish(String(data=instruction))
 
     def _on_label(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self.label = bool(request.data)

@@ -44,11 +44,10 @@ class TeleopNode:
             self._say(device.help)
         timeout_s = math.inf if self.operator.is_person else s.timeout_s
         self.drive = Drive(self.operator, timeout_s, judged=s.session)
-        self.verbs, self.text = Verbs(node, self._say), TaskText(node)
+        self.verbs, self.text = Verbs(node, self._say), TaskText(node, self._say)
         self._open.callback(self.verbs.close)
-        self._open.callback(self.text.close)
         self.keys = SessionKeys(
-            self.operator, self.drive, self._say, self.verbs.ask, self.text.say, s.session
+            self.operator, self.drive, self._say, self.verbs.ask, self.text.set, s.session
         )
         self._open.callback(self.keys.close)
         self.samples: DeviceSamples | None = None
@@ -63,11 +62,11 @@ class TeleopNode:
         self.session: Session | Guest
         if s.session:
             self.session = Session(
-                node, plan_of(s), self._drive, self._say, self._ready, self._on_recorder_fault
+                node, plan_of(s), self._drive, self._say, self.keys.wait_for_start, self._on_recorder_fault
             )
         else:
             self.drive.silent = self.keys.heard and not s.take_over
-            self.session = Guest(self.drive, self._say, lambda: not self.keys.quit)
+            self.session = Guest(self.drive, self.verbs, self._say, lambda: not self.keys.quit)
 
     def activate(self) -> None:
         self.diagnostics = diagnostics.Diagnostics(self.node, self._diagnose)
@@ -130,11 +129,6 @@ class TeleopNode:
     def _drive(self, seed: int, reset_stamp_ns: int) -> Outcome:
         self.drive.take_over()  # who starts an episode drives it
         return self.drive.episode(seed, reset_stamp_ns)
-
-    def _ready(self) -> bool:
-        """Called after each reset, with which the task has said its own text."""
-        self.text.say_again()
-        return self.keys.wait_for_start()
 
     def _say(self, line: str) -> None:
         print(line, flush=True)

@@ -39,6 +39,7 @@ class DeviceSamples:
         self._command = node.create_publisher(JointState, "teleop/joint_command", qos.COMMAND)
         self._message = conversions.joint_state(spec.joint_names, 0, np.zeros(spec.n_joints))
         self._order: list[int] | None = None  # of the robot's joints in the spec's
+        self._sent_ns = -1  # stamp of the last command
         self._look_s = 0.0
         self._simulated = False
         self.trouble = ""
@@ -91,8 +92,9 @@ class DeviceSamples:
         if self._order is None:
             self._order = conversions.in_order(joints.names, self._spec.joint_names)
         command = self._drive.step(joints.position[self._order], joints.stamp_ns)
-        if command is None or command.stamp_ns is None:
-            return
+        if command is None or command.stamp_ns is None or command.stamp_ns == self._sent_ns:
+            return  # an old reading is not sent as a new one
+        self._sent_ns = command.stamp_ns
         self._message.header.stamp = conversions.time_msg(command.stamp_ns)
         self._message.position = conversions.doubles(command.goal)
         self._command.publish(self._message)

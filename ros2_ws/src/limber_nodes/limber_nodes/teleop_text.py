@@ -1,31 +1,34 @@
-"""The task's text as a person types it: it is what `task/instruction` says from then on."""
+"""The task's text as a person types it: task_node says it on `task/instruction` from then on."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from rclpy.node import Node
-from std_msgs.msg import String
+from rclpy.parameter import Parameter
+from rclpy.parameter_client import AsyncParameterClient
 
 from hardware.teleop.keys import BACKSPACE, ENTER, ESCAPE
-from limber_nodes import qos
 
 
 class TaskText:
-    """Says the text on `task/instruction`; recorders keep the last they heard in every episode."""
+    """Gives task_node another text; recorders keep the last they heard in every episode."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._text = ""
-        self._publisher = node.create_publisher(String, "task/instruction", qos.LATCHED)
+    def __init__(self, node: Node, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._task = AsyncParameterClient(node, "task_node")
 
-    def say(self, text: str) -> None:
-        self._text = text
-        self._publisher.publish(String(data=text))
+    def set(self, text: str) -> None:
+        """From any thread; what comes of it is said."""
+        if not self._task.services_are_ready():
+            self._say("expected a task_node to take the text, there is none")
+            return
+        future = self._task.set_parameters([Parameter("instruction", value=text)])
+        future.add_done_callback(partial(self._answered, text))
 
-    def say_again(self) -> None:
-        """After a reset, with which the task says its own."""
-        if self._text:
-            self.say(self._text)
-
-    def close(self) -> None:
-        self._node.destroy_publisher(self._publisher)
+    def _answered(self, text: str, future: Any) -> None:
+        result = future.result().results[0]
+        self._say(f"task: {text}" if result.successful else f"the task's text: {result.reason}")
 
 
 class LineEdit:

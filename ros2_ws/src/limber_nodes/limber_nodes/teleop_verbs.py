@@ -1,11 +1,15 @@
 """The robot's services as a person's keys call them: at once, whatever a session waits for."""
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from rclpy.node import Node
 from std_srvs.srv import Trigger
+
+from hardware.errors import HardwareError
+from limber_nodes.teleop_calls import APPEAR_S
 
 VERBS = ("arm", "stop", "park")
 
@@ -17,6 +21,15 @@ class Verbs:
         self._node = node
         self._say = say
         self._clients = {name: node.create_client(Trigger, name) for name in VERBS}
+
+    def appear(self, wanted: Callable[[], bool]) -> None:
+        """Wait for the services while it is `wanted`; `HardwareError` names one that does not come."""
+        deadline = time.monotonic() + APPEAR_S
+        for name, client in self._clients.items():
+            while wanted() and not client.service_is_ready():
+                if time.monotonic() > deadline:
+                    raise HardwareError(f"expected a service {name}, nobody offers it; start robot_node")
+                time.sleep(0.05)
 
     def ask(self, name: str) -> None:
         client = self._clients[name]
