@@ -8,6 +8,7 @@ from hardware.errors import HardwareError, unknown
 from hardware.verbs.calibrate import Calibrate
 from hardware.verbs.doctor import Doctor
 from hardware.verbs.emulate import Emulate
+from hardware.verbs.latency import Latency
 from hardware.verbs.monitor import Monitor
 from hardware.verbs.ports import Ports
 from hardware.verbs.replace_servo import ReplaceServo
@@ -26,6 +27,7 @@ VERBS: dict[str, type[Any]] = {
     "calibrate": Calibrate,
     "monitor": Monitor,
     "doctor": Doctor,
+    "latency": Latency,
     "emulate": Emulate,
 }
 

@@ -1,0 +1,1 @@
+"""How late things are: a camera's stamps after its exposures, a joint's motion after its command."""
