@@ -4,6 +4,7 @@ import math
 import threading
 from contextlib import ExitStack
 
+from hardware.control.priority import ask_for_realtime
 from hardware.errors import HardwareError, LimberError
 from hardware.spec import load_spec
 from limber_nodes import diagnostics
@@ -69,6 +70,8 @@ class TeleopNode:
             self.session = Guest(self.drive, self.verbs, self._say, lambda: not self.keys.quit)
 
     def activate(self) -> None:
+        if self.samples:
+            ask_for_realtime()  # but for what was started in `configure`: a picture may be late, and a viewer
         self.diagnostics = diagnostics.Diagnostics(self.node, self._diagnose)
         self.thread = threading.Thread(target=self._run_session, name="session", daemon=True)
         self.thread.start()

@@ -12,6 +12,7 @@ import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
+from hardware.control.clock import NS
 from hardware.errors import LimberError
 from hardware.spec import RobotSpec
 from hardware.teleop.contract import Teleoperator
@@ -21,6 +22,8 @@ from limber_nodes.teleop_drive import Drive
 from policies.data import cdr
 
 LOOK_S = 1.0  # wall time between two looks at whether the robot's time is simulated
+PHASE = 0.3  # of a control period after the robot has read its joints: what is read then is there by its
+# next tick, with some milliseconds to spare, and waits for that no longer than it must
 
 
 class DeviceSamples:
@@ -39,6 +42,7 @@ class DeviceSamples:
         self._command = node.create_publisher(JointState, "teleop/joint_command", qos.COMMAND)
         self._message = conversions.joint_state(spec.joint_names, 0, np.zeros(spec.n_joints))
         self._order: list[int] | None = None  # of the robot's joints in the spec's
+        self._due_ns = time.monotonic_ns()
         self._sent_ns = -1  # stamp of the last command
         self._look_s = 0.0
         self._simulated = False
@@ -71,7 +75,6 @@ class DeviceSamples:
         return self._simulated
 
     def _run(self) -> None:
-        due = time.monotonic()
         while not self._ended.is_set():
             try:
                 for key in self._device.poll():
@@ -81,8 +84,18 @@ class DeviceSamples:
                 self.trouble = ""
             except (LimberError, OSError) as error:  # it lets go, and is tried again
                 self.trouble = str(error)
-            due = max(due + self._spec.control_dt, time.monotonic())
-            time.sleep(max(0.0, due - time.monotonic()))
+            self._sleep()
+
+    def _sleep(self) -> None:
+        """Until the device is to be read again: in step with a robot of this machine's clock."""
+        period_ns, now_ns = NS // self._spec.control_hz, time.monotonic_ns()
+        data = self._states.newest()
+        stamp_ns = cdr.stamp_ns(data) if data is not None else 0
+        if abs(now_ns - stamp_ns) < NS:  # else its time is a simulation's, or another machine's
+            self._due_ns = stamp_ns + round(PHASE * period_ns)
+        periods = (now_ns - self._due_ns) // period_ns + 1
+        self._due_ns += max(0, periods) * period_ns
+        time.sleep((self._due_ns - now_ns) / NS)
 
     def _send(self) -> None:
         data = self._states.newest()
