@@ -231,3 +231,26 @@ def test_in_simulated_time_commands_answer_steps(graph: Listener) -> None:
         assert {conversions.stamp_ns(m.header.stamp) for m in commands} <= robot
         os.write(keys, b"\x1b")
         process.communicate(timeout=PATIENCE_S)
+
+
+def test_a_person_at_a_real_table_drives_episodes_though_nobody_sees_objects() -> None:
+    """Time is the machine's, the person is the task's backing, and there is no reset to see."""
+    arm = {"robot": "so101_emulated", "cameras": "none", "task": "none"}
+    with (
+        node_process("robot_node", **arm),
+        node_process("task_node", backing="person", instruction="fold the towel"),
+        ears() as graph,
+        person("-p", "record:=false", "-p", "robot:=so101_emulated", "-p", "live_picture:=none") as (
+            process,
+            keys,
+        ),
+    ):
+        said_until(process, READY)
+        for key, word in ((b"\n", "success"), (b"-", "failure")):
+            os.write(keys, b"\n")
+            graph.wait(has_control(graph, source="person"), "the person in control")
+            os.write(keys, key)
+            assert word in said_until(process, READY)
+        os.write(keys, b"\x1b")
+        rest, _ = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0, rest
