@@ -8,6 +8,7 @@ from hardware.errors import HardwareError, unknown
 from hardware.verbs.calibrate import Calibrate
 from hardware.verbs.doctor import Doctor
 from hardware.verbs.emulate import Emulate
+from hardware.verbs.failsafes import Failsafes
 from hardware.verbs.latency import Latency
 from hardware.verbs.monitor import Monitor
 from hardware.verbs.ports import Ports
@@ -28,6 +29,7 @@ VERBS: dict[str, type[Any]] = {
     "monitor": Monitor,
     "doctor": Doctor,
     "latency": Latency,
+    "failsafes": Failsafes,
     "emulate": Emulate,
 }
 

@@ -78,6 +78,44 @@ class Health(Protocol):
 
 
 @dataclass(frozen=True)
+class MotorRatings:
+    """Between what its motors may be, (n_joints,) each: deg C at which they cut their torque, V of supply."""
+
+    max_temperature: NDArray[np.float64]
+    min_voltage: NDArray[np.float64]
+    max_voltage: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MotorState:
+    """How its motors were when they were last read, (n_joints,) each.
+
+    effort: current as a share of stall current, 0 to 1. protected: has latched its own protection and
+    does not follow; `errors` says which in words. limp: its torque is off though it was put on.
+    """
+
+    effort: NDArray[np.float64]
+    temperature: NDArray[np.float64]  # deg C
+    voltage: NDArray[np.float64]
+    protected: NDArray[np.bool_]
+    limp: NDArray[np.bool_]
+    errors: tuple[str, ...]
+
+
+@runtime_checkable
+class Motors(Protocol):
+    """A robot whose motors tell how they are, and get over what they have latched."""
+
+    @property
+    def motor_ratings(self) -> MotorRatings: ...
+
+    def motor_state(self) -> MotorState: ...
+
+    def recover(self) -> NDArray[np.bool_]:
+        """Clear latched protections; the joints (n_joints,) that now hold where they are."""
+
+
+@dataclass(frozen=True)
 class ObjectPose:
     """Where a task object is: position (3,) m and quaternion (4,) wxyz in the robot's base frame."""
 

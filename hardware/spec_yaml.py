@@ -66,7 +66,7 @@ class Located:
             raise self.error(key, f"{key}: expected a finite number above 0, got {value:g}")
         return value
 
-    def not_negative(self, key: str, default: float) -> float:
+    def not_negative(self, key: str, default: float = _MISSING) -> float:
         value = self.number(key, default)
         if not 0 <= value < float("inf"):
             raise self.error(key, f"{key}: expected a finite number of at least 0, got {value:g}")
@@ -98,6 +98,15 @@ class Located:
         if not lower < upper:
             raise self.error(key, f"{key}: limits are reversed or equal: [{lower:g}, {upper:g}]")
         return lower, upper
+
+    def has(self, key: str) -> bool:
+        return key in self._values
+
+    def mapping(self, key: str) -> "Located":
+        value = self._get(key, _MISSING)
+        if not isinstance(value, Located):
+            raise self.error(key, f"{key}: expected a mapping, got {value!r}")
+        return value
 
     def items(self, key: str, optional: bool = False) -> list["Located"]:
         value = self._get(key, [] if optional else _MISSING)

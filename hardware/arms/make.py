@@ -3,21 +3,11 @@
 from collections.abc import Mapping
 
 from hardware.arms.calibration import Calibration
+from hardware.arms.make_bus import make_bus
 from hardware.arms.serial_arm import SerialArm
 from hardware.arms.servo_group import ServoGroup
-from hardware.buses.bus import Bus
-from hardware.buses.dynamixel import DynamixelCodec
-from hardware.buses.feetech import FeetechCodec
-from hardware.buses.frames import Codec
-from hardware.buses.port import SerialPort
 from hardware.errors import HardwareError, unknown
-from hardware.servos.table import SERVOS
-from hardware.spec import BusSpec, RobotSpec
-
-CODECS: Mapping[str, type[FeetechCodec] | type[DynamixelCodec]] = {
-    "feetech": FeetechCodec,
-    "dynamixel": DynamixelCodec,
-}
+from hardware.spec import RobotSpec
 
 
 def port_table(spec: RobotSpec, text: str) -> dict[str, str]:
@@ -37,12 +27,6 @@ def port_table(spec: RobotSpec, text: str) -> dict[str, str]:
                 "give port:=/dev/... (`python -m hardware ports` lists them)"
             )
     return ports
-
-
-def make_bus(spec: BusSpec, port: str) -> Bus:
-    """The bus of a spec on a port, not opened yet."""
-    codec: Codec = CODECS[SERVOS[spec.servos[0].model].protocol]()
-    return Bus(SerialPort(port, spec.baud), codec)
 
 
 def make_serial_arm(spec: RobotSpec, ports: Mapping[str, str], calibration: Calibration) -> SerialArm:

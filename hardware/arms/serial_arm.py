@@ -12,16 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware.arms.calibration import Calibration, TickScale
+from hardware.arms.guardian import Guardian
 from hardware.arms.servo_group import ServoGroup
+from hardware.arms.supervision import Supervision
 from hardware.buses.errors import BusError
 from hardware.control.clock import NS
 from hardware.errors import HardwareError
-from hardware.robot import Array, Observation
+from hardware.robot import Array, MotorRatings, MotorState, Observation
 from hardware.servos.table import SERVOS
 from hardware.spec import RobotSpec
 
 READ_SHARE = 0.7  # of a control period until which missing answers are asked for again
 CALM_S = 1.0  # to read every joint once where nothing presses
+RATINGS = {"max_temperature": 1.0, "min_voltage": 0.1, "max_voltage": 0.1}  # register -> its unit
 PLACE_ERROR = 0.05  # rad or m; a joint further off than this from where it was read is not held there
 
 
@@ -36,7 +39,7 @@ class _Readings:
     current: NDArray[np.float64]
     voltage: NDArray[np.float64]
     temperature: NDArray[np.float64]
-    error: NDArray[np.int64]
+    status: NDArray[np.int64]  # error bits that are in the block read every period
 
 
 def _nothing_yet(n: int) -> _Readings:
@@ -46,7 +49,7 @@ def _nothing_yet(n: int) -> _Readings:
 
 
 class SerialArm:
-    """Implements `Robot`, `Torque` and `Health`. One thread drives it: the control loop's."""
+    """Implements `Robot`, `Torque`, `Motors` and `Health`. One thread drives it: the control loop's."""
 
     def __init__(self, spec: RobotSpec, groups: Sequence[ServoGroup], calibration: Calibration) -> None:
         """Raises `CalibrationError` where the calibration is not this spec's."""
@@ -59,7 +62,16 @@ class SerialArm:
         ]
         servos = [spec.servos[name] for name in spec.joint_names]
         self._direction = np.array([servo.direction for servo in servos])
-        self._stall = np.array([SERVOS[servo.model].rated["stall_torque"] for servo in servos])
+        self._models = [SERVOS[servo.model] for servo in servos]
+        self._stall = np.array([model.rated["stall_torque"] for model in self._models])
+        self._stall_current = np.array([model.rated["stall_current"] for model in self._models])
+        self._protects = np.array([model.protects for model in self._models])
+        self._supervision = Supervision(self.groups, self._places)
+        self._guardian = Guardian(self.groups)
+        self._ratings: MotorRatings | None = None
+        self._torque_on = False
+        self._missed = np.zeros(spec.n_joints, dtype=np.bool_)  # did not answer last time
+        self._reads = 0
         self._lower, self._upper = spec.joint_array("lower"), spec.joint_array("upper")
         self._seen = _nothing_yet(spec.n_joints)
         self._connected = False
@@ -79,16 +91,21 @@ class SerialArm:
                 group.bus.open()
                 group.check()
             self._check_offsets()
+            self._ratings = self._read_ratings()
             self._read_all()
         except HardwareError:
             self.disconnect()
             raise
+        self._guardian.start()
         self._connected = True
 
     def get_observation(self) -> Observation:
         self._require_connection()
-        now_ns = time.monotonic_ns()
-        self._read(self._deadline())
+        now_ns, until_s = time.monotonic_ns(), self._deadline()
+        self._read(until_s)
+        self._reads += 1
+        if self._reads % self._spec.ticks_per_step == 0:
+            self._supervision.look(until_s)
         seen = self._seen
         return Observation(
             stamp_ns=max(now_ns, int(seen.stamps_ns.max())),
@@ -111,16 +128,25 @@ class SerialArm:
         return self.scale.radians(ticks).astype(np.float32)
 
     def disconnect(self) -> None:
-        """Close the ports; the torque stays as it is. May be called twice."""
+        """Close the ports; the torque stays as it is. May be called twice.
+
+        An arm that still has torque keeps its guardian, which holds it when this process ends.
+        """
         self._connected = False
+        if not self._torque_on:
+            self._guardian.dismiss()
         for group in self.groups:
             group.bus.close()
 
     # -- Torque -------------------------------------------------------------------------------
 
     def torque_on(self) -> None:
-        """Hold the present position: it is made the goal, and read back, before torque goes on."""
+        """Hold the present position: it is made the goal, and read back, before torque goes on.
+
+        There is no torque without a guardian that would hold the arm if this process died.
+        """
         self._require_connection()
+        self._guardian.require()
         self._read_all()
         for group, joints in zip(self.groups, self._places, strict=True):
             present = self._seen.ticks[joints]
@@ -133,26 +159,69 @@ class SerialArm:
                     f"joint {group.spec.servos[worst].joint!r}: told to hold tick {present[worst]}, "
                     f"its goal reads {goals[worst]}; torque stays off"
                 )
-        for group in self.groups:
-            group.write_all("torque_enable", 1)
+        self._switch(1)
+        self._supervision.powered[:] = self._torque_on = True
 
     def torque_off(self) -> None:
-        for group in self.groups:
-            group.write_all("torque_enable", 0)
+        self._torque_on = False
+        self._switch(0)
 
     def set_torque_limit(self, fraction: float) -> None:
         share = float(np.clip(fraction, 0.0, 1.0))
         for group in self.groups:
             group.write_torque_limit(share)
 
+    def _switch(self, on: int) -> None:
+        for group in self.groups:
+            if not group.write_all("torque_enable", on):
+                raise BusError(group.bus.trouble)
+
+    # -- Motors -------------------------------------------------------------------------------
+
+    @property
+    def motor_ratings(self) -> MotorRatings:
+        self._require_connection()
+        assert self._ratings is not None
+        return self._ratings
+
+    def motor_state(self) -> MotorState:
+        seen = self._seen
+        bits = self._error_bits()
+        current = np.where(np.isnan(seen.current), seen.load, seen.current / self._stall_current)
+        return MotorState(
+            effort=np.minimum(np.abs(current), 1.0),
+            temperature=seen.temperature.copy(),
+            voltage=seen.voltage.copy(),
+            protected=bits & self._protects != 0,
+            limp=self._torque_on & ~self._supervision.powered,
+            errors=self._error_words(bits),
+        )
+
+    def recover(self) -> NDArray[np.bool_]:
+        """Clear the protections that servos have latched, by switching their torque or rebooting them."""
+        self._require_connection()
+        joints: NDArray[np.bool_] = self._error_bits() & self._protects != 0
+        for group, places in zip(self.groups, self._places, strict=True):
+            for i, joint in enumerate(places):
+                if joints[joint]:
+                    group.recover(i, self._torque_on)
+                    self._supervision.look_at(int(joint))
+        self._read_all()
+        return joints
+
+    def _error_bits(self) -> NDArray[np.int64]:
+        """Of every joint, as its model's table has them."""
+        bits: NDArray[np.int64] = self._seen.status | self._supervision.latched
+        return bits
+
+    def _error_words(self, bits: NDArray[np.int64]) -> tuple[str, ...]:
+        return tuple(model.fault_words(int(b)) for model, b in zip(self._models, bits, strict=True))
+
     # -- Health -------------------------------------------------------------------------------
 
     def health(self) -> Mapping[str, Mapping[str, float | str]]:
         """Per joint, what its servo last told, and its error bits in words."""
-        seen, words = self._seen, {}
-        for group, joints in zip(self.groups, self._places, strict=True):
-            for joint in joints:
-                words[joint] = " ".join(group.bus.codec.error_words(int(seen.error[joint])))
+        seen, words = self._seen, self._error_words(self._error_bits())
         now = time.monotonic_ns()
         return {
             name: {
@@ -178,12 +247,10 @@ class SerialArm:
     def _read(self, until_s: float) -> None:
         """Ask every bus; readings of servos that answered take the place of the last ones."""
         for group, joints in zip(self.groups, self._places, strict=True):
-            now_ns = time.monotonic_ns()
+            now_ns, seen = time.monotonic_ns(), self._seen
             found = group.read(until_s)
-            if not found:
-                continue
             for places, feedback, errors in group.decoded(found):
-                at, seen = joints[places], self._seen
+                at = joints[places]
                 seen.stamps_ns[at] = now_ns
                 seen.ticks[at] = feedback.position
                 seen.velocity[at] = feedback.velocity
@@ -191,7 +258,11 @@ class SerialArm:
                 seen.current[at] = feedback.current
                 seen.voltage[at] = feedback.voltage
                 seen.temperature[at] = feedback.temperature
-                seen.error[at] = feedback.error | errors
+                seen.status[at] = feedback.error
+                alert = errors & ~feedback.error != 0
+                self._supervision.suspect(at[alert | self._missed[at]])
+            self._missed[joints] = True
+            self._missed[joints[list(found)]] = False
 
     def _read_all(self) -> None:
         """A new reading of every joint, without hurry; `BusError` names one that gives none."""
@@ -201,6 +272,14 @@ class SerialArm:
                 silent = self._spec.joint_names[int(np.argmin(self._seen.stamps_ns))]
                 raise BusError(f"joint {silent!r}: its servo was found, and does not tell its position")
             self._read(until_s)
+
+    def _read_ratings(self) -> MotorRatings:
+        """What the servos themselves are set to bear."""
+        tables = {name: np.zeros(self._spec.n_joints) for name in RATINGS}
+        for name, unit in RATINGS.items():
+            for group, joints in zip(self.groups, self._places, strict=True):
+                tables[name][joints] = np.array(group.read_all(name)) * unit
+        return MotorRatings(**tables)
 
     def _check_offsets(self) -> None:
         """The servos' homing offsets are those of the calibration."""

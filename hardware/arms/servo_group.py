@@ -1,6 +1,7 @@
 """The servos of one bus that belong to an arm: one read and one write a control period for all."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from hardware.buses.frames import Reply
 from hardware.servos.model import Feedback, Register
 from hardware.servos.table import BY_NUMBER, SERVOS
 from hardware.spec import BusSpec
+
+REBOOT_S = 1.0  # an XL330 takes 0.3 s
 
 
 class ServoGroup:
@@ -90,6 +93,11 @@ class ServoGroup:
             goal.address, {i: goal.encode(int(t)) for i, t in zip(self.ids, ticks, strict=True)}
         )
 
+    def hold(self, present: Mapping[int, int]) -> bool:
+        """Goals of some servos, by their place in the group. False: the port is gone."""
+        goal = self._goal
+        return self.bus.sync_write(goal.address, {self.ids[p]: goal.encode(t) for p, t in present.items()})
+
     def write_all(self, name: str, values: NDArray[np.int64] | int) -> bool:
         """A register of every servo. False: the port is gone."""
         register = self.models[0].register(name)
@@ -102,6 +110,26 @@ class ServoGroup:
         """Of every servo to `share` (0..1) of what it can at most. False: the port is gone."""
         name, full = self.models[0].torque_limit
         return self.write_all(name, round(share * full))
+
+    def recover(self, place: int, torque: bool) -> None:
+        """Clear what the servo has latched; with `torque` it then holds where it is."""
+        servo, model = self.ids[place], self.models[place]
+        torque_enable = model.register("torque_enable").address
+        if model.clears_by == "reboot":
+            self.bus.send(self.bus.codec.reboot(servo))
+            self._await(place)
+        self.bus.write(servo, torque_enable, b"\0")
+        present = self._read(place, model.register("position"))
+        self.bus.write(servo, self._goal.address, self._goal.encode(present))
+        if torque:
+            self.bus.write(servo, torque_enable, b"\1")
+
+    def _await(self, place: int) -> None:
+        """Until a servo that starts answers; `BusError` where it does not."""
+        until_s = time.monotonic() + REBOOT_S
+        while self.bus.identify(self.ids[place]) is None:
+            if time.monotonic() > until_s:
+                raise BusError(self._silent(self.spec.servos[place].joint, self.ids[place]))
 
     def read_all(self, name: str) -> list[int]:
         """A register of every servo; `BusError` names a joint that does not answer."""

@@ -98,6 +98,9 @@ class DynamixelCodec:
     def ping(self, servo: int) -> Frame:
         return Frame(servo, PING)
 
+    def reboot(self, servo: int) -> Frame:
+        return Frame(servo, REBOOT)
+
     def read(self, servo: int, address: int, length: int) -> Frame:
         return Frame(servo, READ, _word(address) + _word(length))
 

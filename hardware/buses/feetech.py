@@ -10,7 +10,7 @@ from hardware.buses.errors import BusError
 from hardware.buses.frames import Decoded, Frame, Reply
 
 HEADER = b"\xff\xff"
-PING, READ, WRITE, REG_WRITE, ACTION, SYNC_READ, SYNC_WRITE = 1, 2, 3, 4, 5, 0x82, 0x83
+PING, READ, WRITE, REG_WRITE, ACTION, REBOOT, SYNC_READ, SYNC_WRITE = 1, 2, 3, 4, 5, 8, 0x82, 0x83
 ERRORS = {1: "voltage", 2: "angle sensor", 4: "overheated", 8: "over-current", 32: "overload"}
 OVERHEAD = 6  # header, id, length, code, checksum
 LONGEST = 250  # payload that the length byte can say: 252 less code and checksum
@@ -68,6 +68,9 @@ class FeetechCodec:
 
     def ping(self, servo: int) -> Frame:
         return Frame(servo, PING)
+
+    def reboot(self, servo: int) -> Frame:
+        return Frame(servo, REBOOT)
 
     def read(self, servo: int, address: int, length: int) -> Frame:
         return Frame(servo, READ, bytes((address, length)))

@@ -1,18 +1,8 @@
 """The last hop before the motors: ONE loop in ONE thread.
 
-Each tick: read the robot, choose the source (person over policy over hold), take its goal,
-add the correction, pass the SafetyFilter, send, report what was sent. Other threads only put
-things in the inbox; everything they send may be late, missing or wrong, and has an answer here:
-
-    command with wrong names, shape or a NaN    refused, counted; the arm goes on as it was
-    chunk keyed before a stop, takeover, re-arm refused, counted
-    late chunk                                  enters where the arm is, or is dropped, counted
-    no point for a step                         decelerate and hold until there is one, counted
-    correction a step old                       left out, counted
-    observation that is old or not finite       decelerate and hold while it lasts, counted
-    robot that cannot be read or sent to        stop (latched), tried again every tick, counted
-    arm that does not follow while it parks     stop (latched) where it is
-    observer that raises                        counted
+Each tick: read the robot, take the leader's goal (person over policy over hold), add the correction,
+pass the SafetyFilter, send, report what was sent. Other threads only put things in the inbox. Whatever
+goes wrong is raised as a condition, and the answer to it looked up in hardware/safety/failsafes.py.
 """
 
 import threading
@@ -24,19 +14,23 @@ from numpy.typing import NDArray
 
 from hardware.control.clock import NS, Clock
 from hardware.control.commands import Inbox, RefusedError
+from hardware.control.grip import Grip
+from hardware.control.lead import Lead
+from hardware.control.modes import Modes
 from hardware.control.report import LoopCounters, Mode, Source, TickReport, Vector
-from hardware.control.scheduler import Verdict
-from hardware.control.sources import Correction, PersonSource, PolicySource
-from hardware.control.stamps import StampIndex
-from hardware.control.winding_down import Parking, Releasing
+from hardware.control.scheduler import ChunkScheduler
 from hardware.errors import HardwareError
-from hardware.robot import Observation, Robot, Torque
+from hardware.robot import Observation, Robot
+from hardware.safety.conditions import Conditions
+from hardware.safety.failsafes import Action, Condition
 from hardware.safety.filter import SafetyFilter
+from hardware.safety.watch import Stalled, Watch
 
 __all__ = ["ControlLoop", "LoopCounters", "Mode", "Source", "TickReport"]
 
-STALE_PERIODS = 5  # an observation older than this many control periods is not acted on
-ROBOT_FAULTS = (HardwareError, OSError)  # OSError: a serial port's. Anything else is a bug and ends the loop
+SUSPENDED_NS = NS  # between two ticks: the process was stopped, or the machine slept
+ROBOT_FAULTS = (HardwareError, OSError)  # OSError: a serial port's. Anything else is a bug
+OF_FILTER = {"limited": Condition.BEYOND_LIMITS, "workspace": Condition.BEYOND_WORKSPACE}
 
 
 class ControlLoop:
@@ -50,33 +44,51 @@ class ControlLoop:
         *,
         min_remaining: int = 1,
         plan_length: int = 16,
+        arming_s: float = 0.0,
         observers: Sequence[Callable[[TickReport], None]] = (),
     ) -> None:
-        """`min_remaining`: points that a late chunk must have left; `plan_length`: points of a report."""
+        """`min_remaining`: points that a late chunk must have left; `plan_length`: points of a report.
+
+        `arming_s`: time in which the torque comes up; `ARMING_S` for an arm that is not simulated.
+        """
         spec = robot.spec
         self.spec = spec
         self.robot = robot
         self.clock = clock
         self.safety = safety
         self.counters = LoopCounters()
+        self.conditions = Conditions()
         self.observers = list(observers)
-        self.mode = Mode.DISARMED
-        self.source = Source.HOLD
         self.tick_count = 0
-        self.epoch = 0  # counts stops, takeovers and re-arms: nothing offered before one runs after it
         self.fault = ""  # the last refusal or fault, in words
         self._plan_length = plan_length
         self._period_ns = NS // spec.control_hz
-        self._stamps = StampIndex()
         self._inbox = Inbox(spec.joint_names)
-        self._policy = PolicySource(spec, min_remaining)
-        self.scheduler = self._policy.scheduler
-        self._person = PersonSource(spec)
-        self._parking: Parking | None = None
-        self._releasing: Releasing | None = None
-        self._correction = Correction(spec)
-        self._epoch_ns = 0  # robot time at which the epoch began
+        self._lead = Lead(spec, clock, safety, self.conditions, self.counters, min_remaining)
+        self._modes = Modes(robot, safety, clock, self.conditions, arming_s)
+        self._watch = Watch(robot)
+        self._grip = Grip(spec)
         self._seen: Observation | None = None
+        self._last_ns: int | None = None  # when the last tick began
+        self._bug: Exception | None = None
+        self._exiting = False
+
+    @property
+    def mode(self) -> Mode:
+        return self._modes.mode
+
+    @property
+    def source(self) -> Source:
+        return self._lead.source
+
+    @property
+    def epoch(self) -> int:
+        """Counts stops, takeovers and re-arms: nothing offered before one runs after it."""
+        return self._lead.epoch
+
+    @property
+    def scheduler(self) -> ChunkScheduler:
+        return self._lead.scheduler
 
     # -- what other threads may call ------------------------------------------------------
 
@@ -91,21 +103,27 @@ class ControlLoop:
 
         It is counted as late when it enters more than `expected_delay` steps after its first point.
         """
-        take = partial(self._take_chunk, stamp_ns, expected_delay)
-        self._inbox.offer("chunk", names, actions, 2, take)
+        self._inbox.offer(
+            "chunk",
+            names,
+            actions,
+            2,
+            lambda points: self._lead.take_chunk(self.mode, stamp_ns, expected_delay, points),
+        )
 
     def offer_teleop(self, names: Sequence[str], goal: NDArray[np.float64]) -> bool:
         """A person's joint goal; engages teleoperation until 100 ms after the last one.
 
         False: it is none of this arm's, and refused. So with a correction.
         """
+        person, clock = self._lead.person, self.clock
         return self._inbox.offer(
-            "teleop command", names, goal, 1, lambda values: self._person.offer(values, self.clock.now_ns())
+            "teleop command", names, goal, 1, lambda values: person.offer(values, clock.now_ns())
         )
 
     def offer_correction(self, names: Sequence[str], delta: NDArray[np.float64], stamp_ns: int) -> bool:
         """A bounded delta for the goals of one step; left out when `stamp_ns` is a step old or more."""
-        return self._inbox.offer("correction", names, delta, 1, partial(self._take_correction, stamp_ns))
+        return self._inbox.offer("correction", names, delta, 1, partial(self._lead.take_correction, stamp_ns))
 
     def refuse(self, refusal: RefusedError) -> None:
         """Count what could not be offered."""
@@ -117,15 +135,27 @@ class ControlLoop:
 
     def stop(self) -> None:
         """Decelerate within limits, hold, latch."""
-        self._inbox.put(self._stop)
+        self._inbox.put(lambda: self._begin_anew(self._modes.stop))
 
     def park(self) -> None:
         """Move slowly to the rest pose, then torque off; an arm that cannot get there stops and holds."""
-        self._inbox.put(self._park)
+        self._inbox.put(lambda: self._begin_anew(self._modes.park))
 
     def release(self) -> None:
         """Ramp the torque limit to zero over a second."""
-        self._inbox.put(self._release)
+        self._inbox.put(lambda: self._begin_anew(self._modes.release))
+
+    def torque_off(self) -> None:
+        """At once: an arm without brakes falls."""
+        self._inbox.put(lambda: self._begin_anew(self._modes.torque_off))
+
+    def recover(self) -> None:
+        """Clear what servos have latched, of an arm at rest, which then may be armed again."""
+        self._inbox.put(self._modes.recover)
+
+    def exit(self) -> None:
+        """The process is to end: park, and arm no more."""
+        self._inbox.put(self._exit)
 
     def call(self, action: Callable[[], None]) -> threading.Event:
         """Run `action` in the loop's thread before the next tick; the event is set when done."""
@@ -138,17 +168,28 @@ class ControlLoop:
 
         The loop holds the new pose: what was planned is forgotten, and an armed arm must be armed again.
         """
-        self._new_epoch()
-        self._person.clear()
+        self._lead.new_epoch()
+        self._lead.person.clear()
         place()
         self.safety.reset(self.robot.get_observation().state.astype(np.float64))
-        self._set_mode(Mode.DISARMED if self.mode is Mode.DISARMED else Mode.STOPPED)
+        self._grip.clear()
+        self._modes.start_over()
 
     def run(self, should_end: threading.Event) -> None:
-        """Tick at control_hz until `should_end` is set. A tick that is late is not made up for."""
+        """Tick at control_hz until `should_end` is set. A tick that is late is not made up for.
+
+        A bug is raised once the arm is parked, or when it shows again.
+        """
         due = self.clock.now_ns()
         while not should_end.is_set():
-            self.tick()
+            try:
+                self.tick()
+            except Exception as error:
+                if self._seen is None or self._bug:
+                    raise
+                self._bug = error
+            if self._bug and not self._modes.powered:
+                raise self._bug
             due += self._period_ns
             now = self.clock.now_ns()
             if now > due:
@@ -162,34 +203,39 @@ class ControlLoop:
         now = self.clock.now_ns()
         for action in self._inbox.take():
             self._run_action(action)
+        state = observation.state.astype(np.float64)
         step, phase = divmod(self.tick_count, self.spec.ticks_per_step)
-        base, source, dry = self._choose(now, observation, step, phase)
-        if now - observation.oldest_ns > STALE_PERIODS * self._period_ns:
-            self.counters.stale_observations += 1
-            base = None
-        if self._parking and (base is None or not np.isfinite(observation.state).all()):
-            self._parking = Parking(self.robot, self.safety.position)  # anew from where the arm is held
-        correction = self._correction.current(now) if base is not None else None
-        wanted = base if correction is None or base is None else base + correction
-        if self.mode is Mode.DISARMED and np.isfinite(observation.state).all():
-            self.safety.reset(observation.state.astype(np.float64))  # an arm without torque moves by hand
+        base, dry = self._choose(now, observation, step, phase)
+        base = self._answer(base, state, self._look(observation, now))
+        correction = self._lead.correction(now) if base is not None else None
+        wanted = base
+        if base is None:
+            self._modes.park_anew()
+        else:
+            wanted = base if correction is None else base + correction
+            wanted = self._grip.ease(self._lead.ease(wanted), state)
+        if not self._modes.powered and np.isfinite(state).all():
+            self.safety.reset(state)  # an arm without torque moves by hand
         sent, safety = self.safety(wanted, observation, self.spec.control_dt)
-        if self.mode is not Mode.DISARMED:
-            self._send(sent)
-        self._stamps.remember(observation.stamp_ns, step)
+        for reason in safety.reasons:
+            if reason in OF_FILTER:
+                self.conditions.raise_(OF_FILTER[reason])
+        if self._modes.powered:
+            self._try(lambda: self.robot.send_action(sent.astype(np.float32)))
+        self._lead.remember(observation.stamp_ns, step)
         report = TickReport(
             stamp_ns=observation.stamp_ns,
             tick=self.tick_count,
             step=step,
             epoch=self.epoch,
             mode=self.mode,
-            source=source,
+            source=self.source,
             observation=observation,
             base=base,
             correction=correction,
             sent=sent,
             safety=safety,
-            planned=self._policy.planned(self._plan_length) if phase == 0 else None,
+            planned=self._lead.planned(self._plan_length) if phase == 0 else None,
             dry=dry,
         )
         self.tick_count += 1
@@ -203,6 +249,7 @@ class ControlLoop:
         except Exception as error:  # whoever watches must not be able to stop the arm
             self.counters.observer_errors += 1
             self.fault = f"observer: {type(error).__name__}: {error}"
+            self.conditions.raise_(Condition.OBSERVER_RAISED, str(error))
 
     def _observe(self) -> Observation:
         try:
@@ -213,138 +260,79 @@ class ControlLoop:
                 raise
         return self._seen
 
-    def _send(self, sent: Vector) -> None:
+    def _choose(self, now: int, seen: Observation, step: int, phase: int) -> tuple[Vector | None, bool]:
+        """The goal of this tick, and whether the policy's plan ran out just now."""
+        self._try(lambda: self._modes.ramp(now))
+        if self.mode is Mode.ARMED:
+            return self._lead.follow(now, self.tick_count, step, phase)
+        goals: list[Vector | None] = [None]
+        self._try(lambda: goals.append(self._modes.goal(now, seen)))
+        self._lead.stand_by(step, parks=self._modes.parking and goals[-1] is not None)
+        return goals[-1], False
+
+    # -- what is wrong, and the answer to it ----------------------------------------------
+
+    def _look(self, observation: Observation, now: int) -> Stalled:
+        """Raise every condition that can be seen now."""
+        if self._last_ns is not None and now - self._last_ns > SUSPENDED_NS:
+            self.conditions.raise_(Condition.LOOP_SUSPENDED, f"for {(now - self._last_ns) / NS:.1f} s")
+        self._last_ns = now
+        if self._bug:
+            self.conditions.raise_(Condition.LOOP_RAISED, f"{type(self._bug).__name__}: {self._bug}")
+        if self._exiting:
+            self.conditions.raise_(Condition.EXIT)
+        return self._watch.look(observation, self.safety.position, now, self._modes.powered, self.conditions)
+
+    def _answer(self, base: Vector | None, state: Vector, stalled: Stalled) -> Vector | None:
+        """Do what the table says to all that was raised; the goal that is left."""
+        decision = self.conditions.settle()
+        self.counters.stale_observations += Condition.READING_OLD in self.conditions.active
+        if decision.reason and decision.begun >= decision.lasting:  # nothing worse is there
+            self.fault = decision.reason
+        if decision.begun is Action.STOP:
+            self._begin_anew(lambda: self._modes.stop(stalled.grippers | stalled.others))
+        elif decision.begun is Action.PARK:
+            self._begin_anew(self._modes.park)
+        elif decision.begun is Action.TORQUE_OFF:
+            self._try(lambda: self._begin_anew(self._modes.torque_off))
+        self._grip.hold(stalled.grippers, state, self.safety.position)
+        holds = decision.lasting is Action.HOLD or decision.begun >= Action.PARK
+        return None if holds else base
+
+    def _try(self, what: Callable[[], object]) -> None:
         try:
-            self.robot.send_action(sent.astype(np.float32))
+            what()
         except ROBOT_FAULTS as error:
             self._on_robot_fault(error)
+
+    def _on_robot_fault(self, error: Exception) -> None:
+        self.counters.robot_errors += 1
+        self.conditions.raise_(Condition.ROBOT_ERROR, str(error))
+
+    # -- requests, run in the loop's thread -----------------------------------------------
 
     def _run_action(self, action: Callable[[], None]) -> None:
         try:
             action()
-        except RefusedError as refusal:
+        except RefusedError as refusal:  # a HardwareError too, so it goes first
             self.counters.refuse(refusal.reason)
             self.fault = str(refusal)
+            self.conditions.raise_(Condition.COMMAND_REFUSED, refusal.reason)
         except ROBOT_FAULTS as error:
             self._on_robot_fault(error)
         except Exception as error:  # of a function somebody had called here; the loop goes on
             self.counters.refuse("call: raised")
             self.fault = f"call: {type(error).__name__}: {error}"
 
-    def _on_robot_fault(self, error: Exception) -> None:
-        self.counters.robot_errors += 1
-        self.fault = f"robot: {error}"
-        self._stop()
-
-    def _choose(
-        self, now: int, seen: Observation, step: int, phase: int
-    ) -> tuple[Vector | None, Source, bool]:
-        """The goal of this tick, whose it is, and whether the policy's plan ran out just now."""
-        if self.mode is not Mode.ARMED:
-            self.scheduler.skip(step)
-            try:
-                goal = self._winding_down_goal(now, seen)
-            except ROBOT_FAULTS as error:
-                goal = None
-                self._on_robot_fault(error)
-            return goal, self._switch(Source.HOLD if goal is None else Source.PARK), False
-        if self._person.engaged(now):
-            self.scheduler.skip(step)
-            if self.source is not Source.PERSON:
-                self._person.take_over(self.safety.position)
-            self._switch(Source.PERSON)
-            return self._person.goal(self.tick_count), Source.PERSON, False
-        if self.source is Source.PERSON:
-            self._switch(Source.HOLD)
-        dry = False
-        if phase == 0:
-            dry = self._policy.begin_step(step, self.safety.position, self.safety.velocity)
-            self.counters.dry_steps += dry
-        goal = self._policy.goal(phase)
-        return goal, self._switch(Source.HOLD if goal is None else Source.POLICY), dry
-
-    def _winding_down_goal(self, now: int, seen: Observation) -> Vector | None:
-        """One tick of parking or releasing, and the end of either; None: hold."""
-        if self._parking:
-            state = seen.state.astype(np.float64)
-            goal = self._parking.goal(self.safety.position, self.safety.velocity, state, now)
-            if goal is None and self._parking.blocked:
-                self.fault = f"park: {self._parking.blocked}"
-                self._stop()
-            elif goal is None:
-                self._set_mode(Mode.DISARMED)
-            return goal
-        if self._releasing and self._releasing.step(now):
-            self._set_mode(Mode.DISARMED)
-        return None
-
-    def _switch(self, source: Source) -> Source:
-        """Note who has control; a person taking or giving back control ends the policy's plan."""
-        if source is not self.source:
-            if Source.PERSON in (source, self.source):
-                self._new_epoch()
-            self.source = source
-        return source
-
-    def _set_mode(self, mode: Mode) -> None:
-        self.mode = mode
-        self._parking = Parking(self.robot, self.safety.position) if mode is Mode.PARKING else None
-        self._releasing = Releasing(self.robot, self.clock.now_ns()) if mode is Mode.RELEASING else None
-
-    def _new_epoch(self) -> None:
-        self.epoch += 1
-        self._epoch_ns = self.clock.now_ns()
-        self._policy.clear()
-        self._stamps.clear()
-        self._correction.clear()
-
-    # -- requests, run in the loop's thread -----------------------------------------------
+    def _begin_anew(self, verb: Callable[[], None]) -> None:
+        self._lead.new_epoch()
+        verb()
 
     def _arm(self) -> None:
-        self._new_epoch()
-        self._person.clear()
-        if self.mode in (Mode.DISARMED, Mode.RELEASING):
-            state = self.robot.get_observation().state.astype(np.float64)
-            if not np.isfinite(state).all():
-                raise RefusedError("arm: not finite", f"the robot's joint positions are {state}")
-            self.safety.reset(state)
-            if isinstance(self.robot, Torque):
-                self.robot.set_torque_limit(1.0)
-                self.robot.torque_on()
-        self._set_mode(Mode.ARMED)
+        self._lead.new_epoch()
+        self._lead.person.clear()
+        self._grip.clear()
+        self._modes.arm()
 
-    def _stop(self) -> None:
-        self._new_epoch()
-        if self.mode in (Mode.ARMED, Mode.PARKING):
-            self._set_mode(Mode.STOPPED)
-
-    def _park(self) -> None:
-        self._new_epoch()
-        if self.mode is not Mode.DISARMED:
-            self._set_mode(Mode.PARKING)
-
-    def _release(self) -> None:
-        self._new_epoch()
-        if self.mode is not Mode.DISARMED:
-            self._set_mode(Mode.RELEASING)
-
-    # -- the inbox, taken in the loop's thread --------------------------------------------
-
-    def _take_chunk(self, stamp_ns: int, expected_delay: int | None, actions: NDArray[np.float64]) -> None:
-        if self.mode is not Mode.ARMED or self.source is Source.PERSON:
-            raise RefusedError("chunk: no control", f"mode {self.mode.value}, source {self.source.value}")
-        step = self._stamps.step_of(stamp_ns)
-        if step is None:
-            raise RefusedError(
-                "chunk: unknown stamp",
-                f"{stamp_ns} is older than {self._stamps.keep_s:g} s, of no observation, "
-                "or from before the last stop, takeover or re-arm",
-            )
-        if self.scheduler.submit(actions, step, expected_delay) is Verdict.DROPPED:
-            raise RefusedError(
-                "chunk: too late", f"its {len(actions)} points were to be sent from step {step} on"
-            )
-
-    def _take_correction(self, stamp_ns: int, delta: Vector) -> None:
-        fresh = stamp_ns >= self._epoch_ns and self._correction.offer(delta, stamp_ns, self.clock.now_ns())
-        self.counters.stale_corrections += not fresh
+    def _exit(self) -> None:
+        self._exiting = True

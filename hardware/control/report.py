@@ -16,6 +16,7 @@ class Mode(str, Enum):
     """What the arm may do. Only ARMED follows a person or a policy."""
 
     DISARMED = "disarmed"  # nothing is sent
+    ARMING = "arming"  # the torque comes up, the arm holds
     ARMED = "armed"
     STOPPED = "stopped"  # latched: decelerated, holding, until armed again
     PARKING = "parking"

@@ -49,6 +49,11 @@ class PolicySource:
         """The goal (n_joints,) of tick `phase` of the running step; None: there is no point for it."""
         return self._interpolator.goal(phase) if self.playing else None
 
+    @property
+    def target(self) -> Vector:
+        """Where it wants the arm at the end of the running step (n_joints,)."""
+        return self._point
+
     def planned(self, length: int) -> NDArray[np.float64]:
         """What will be played if nothing new comes; point i belongs to the running step + i."""
         if not self.playing:
@@ -79,6 +84,11 @@ class PersonSource:
         """The person gets control of an arm that was last sent to `position` (n_joints,)."""
         self._ramp.restart(position)
         self._is_new = True
+
+    @property
+    def target(self) -> Vector:
+        """Where the person wants the arm (n_joints,)."""
+        return self._goal
 
     def goal(self, tick: int) -> Vector:
         """The goal (n_joints,) of `tick`, one call a tick."""

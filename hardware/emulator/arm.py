@@ -11,20 +11,23 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hardware.arms.calibration import middle_calibration
 from hardware.arms.make import make_serial_arm
 from hardware.arms.serial_arm import SerialArm
 from hardware.control.clock import NS
 from hardware.control_socket import SimulationClient
 from hardware.errors import HardwareError
-from hardware.robot import Array, ObjectPose, Observation
+from hardware.robot import Array, MotorRatings, MotorState, ObjectPose, Observation
 from hardware.spec import RobotSpec
 
 END_S = 5.0  # the emulator may take to end
 
 
 class EmulatedArm:
-    """A `SerialArm` and the process behind its ports: `Robot`, `Torque`, `Health` and `Simulated`."""
+    """A `SerialArm` and the process behind its ports; beside what that is, it is `Simulated`."""
 
     def __init__(self, spec: RobotSpec, robot: str, plant: str = "", task: str | None = None) -> None:
         """robot: the name or path that the emulator is to load; `spec` may have fewer cameras."""
@@ -82,6 +85,16 @@ class EmulatedArm:
 
     def health(self) -> Mapping[str, Mapping[str, float | str]]:
         return self.arm.health()
+
+    @property
+    def motor_ratings(self) -> MotorRatings:
+        return self.arm.motor_ratings
+
+    def motor_state(self) -> MotorState:
+        return self.arm.motor_state()
+
+    def recover(self) -> NDArray[np.bool_]:
+        return self.arm.recover()
 
     def reset(self, seed: int) -> str:
         return self._client().reset(seed)

@@ -65,6 +65,9 @@ class DynamixelServo:
         self.memory["goal_position"] = self._present()
         self._overloaded_s = self._silent_s = 0.0
 
+    def overload(self) -> None:
+        self._latch(OVERLOAD)
+
     def answer(self, frame: Frame) -> Frame | None:
         code, payload = frame.code, frame.payload
         self._silent_s = 0.0
@@ -172,7 +175,12 @@ class DynamixelServo:
             found |= HEAT
         if not memory["min_voltage"] <= sensed.voltage * 10 <= memory["max_voltage"]:
             found |= VOLTAGE
-        memory["hardware_error"] = memory["hardware_error"] | found  # latched until a reboot
+        self._latch(found)
+
+    def _latch(self, found: int) -> None:
+        """Errors stay until a reboot."""
+        memory = self.memory
+        memory["hardware_error"] = memory["hardware_error"] | found
         if memory["hardware_error"] & memory["shutdown"]:
             memory["torque_enable"] = 0
 

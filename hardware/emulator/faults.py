@@ -9,7 +9,7 @@ import numpy as np
 
 from hardware.errors import HardwareError, unknown
 
-EVENTS = ("vanish", "unplug", "brownout", "error", "heat", "voltage")
+EVENTS = ("vanish", "unplug", "brownout", "overload", "error", "heat", "voltage")
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class FaultEvent:
     """Something that begins `at_s` seconds after the emulator's start and lasts `seconds`.
 
     vanish: `servo` does not answer, nor hear. unplug: the port goes away. brownout: the supply fails,
-    torque drops, RAM is as after power came. error: `servo` shows error bits `value`. heat: `servo` is
-    `value` deg C. voltage: the supply is at `value` V.
+    torque drops, RAM is as after power came. overload: `servo` latches its overload protection. error:
+    `servo` shows error bits `value`. heat: `servo` is `value` deg C. voltage: the supply is at `value` V.
     """
 
     kind: str

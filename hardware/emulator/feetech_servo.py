@@ -66,6 +66,9 @@ class FeetechServo:
         self._actual = self._shaft.ticks(position, TICK)
         memory["goal_position"] = round(self._present())
 
+    def overload(self) -> None:
+        self._status |= OVERLOAD
+
     def answer(self, frame: Frame) -> Frame | None:
         code, payload = frame.code, frame.payload
         if code == feetech.PING:
@@ -131,7 +134,7 @@ class FeetechServo:
         busy = memory["torque_enable"] and effort * 100 > memory["overload_torque"]
         self._overloaded_s = self._overloaded_s + seconds if busy else 0.0
         if self._overloaded_s > memory["protection_time"] / 100.0:
-            self._status |= OVERLOAD
+            self.overload()
         if effort * STALL_CURRENT_A / AMPERE > memory["protection_current"]:
             self._status |= CURRENT
         if self.motor.temperature > memory["max_temperature"]:

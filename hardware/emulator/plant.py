@@ -45,6 +45,8 @@ class ServoParameters:
     gravity: float = 0.0
     gravity_angle: float = 0.0  # rad: where the load hangs straight down
     play: float = 0.017
+    lower: float = -np.inf  # rad: where the joint meets its end stops
+    upper: float = np.inf
 
 
 class ServoPlant:
@@ -69,6 +71,7 @@ class ServoPlant:
         )
         self._gravity, self._gravity_angle = field("gravity"), field("gravity_angle")
         self._half_play = 0.5 * field("play")
+        self._lower, self._upper = field("lower"), field("upper")
         self._motor = np.array(position, dtype=np.float64)
         self._velocity = np.zeros_like(self._motor)
         self._output: Array = self._motor.copy()
@@ -114,6 +117,9 @@ class ServoPlant:
         moving = np.maximum(np.abs(free) - rub, 0.0)  # sticks below the friction
         self._velocity = self._free * np.sign(free) * moving
         self._motor = self._motor + PLANT_DT * self._velocity
+        stopped = np.minimum(np.maximum(self._motor, self._lower), self._upper)
+        self._velocity = np.where(stopped == self._motor, self._velocity, 0.0)
+        self._motor = stopped
         lying = np.where(np.abs(pull) > 1e-6, self._motor + np.sign(pull) * self._half_play, self._output)
         self._output = np.minimum(
             np.maximum(lying, self._motor - self._half_play), self._motor + self._half_play

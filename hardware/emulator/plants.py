@@ -10,6 +10,7 @@ from hardware.spec import RobotSpec
 # Moment of the arm about each joint where it is stretched out, N m: an SO-101 (0.45 kg beyond the
 # shoulder) measured with a scale by people who tune its gains.
 GRAVITY = {"shoulder_lift": 0.7, "elbow_flex": 0.4, "wrist_flex": 0.12}
+END_STOP = 0.05  # rad beyond the spec's limits
 
 
 def servo_plant(spec: RobotSpec) -> ServoPlant:
@@ -21,6 +22,8 @@ def servo_plant(spec: RobotSpec) -> ServoPlant:
             speed=models[j.name].rated["speed"],
             gravity=GRAVITY.get(j.name, 0.0) * models[j.name].rated["stall_torque"] / 1.6,
             gravity_angle=j.rest,  # folded up it lies still, stretched out it weighs most
+            lower=j.lower - END_STOP,
+            upper=j.upper + END_STOP,
         )
         for j in spec.joints
     ]

@@ -219,6 +219,10 @@ class EmulatedRobot:
 
         return clear
 
+    def _overload(self, event: FaultEvent) -> Callable[[], None]:
+        self._servo(event.servo).overload()
+        return lambda: None
+
     def _heat(self, event: FaultEvent) -> Callable[[], None]:
         self._servo(event.servo).motor.temperature = event.value
         return lambda: None

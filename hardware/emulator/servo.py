@@ -52,6 +52,9 @@ class EmulatedServo(Protocol):
     def power_on(self, position: float) -> None:
         """RAM as after power came: torque off, goal where the joint is."""
 
+    def overload(self) -> None:
+        """Latch the overload protection, as too heavy a load for too long does."""
+
     def answer(self, frame: Frame) -> Frame | None:
         """To an instruction for this servo alone; None: it keeps silent."""
 

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware.robot import Observation
+from hardware.safety.clearance import clearance_of
+from hardware.safety.fence import Fence
 from hardware.safety.finite import FiniteStage
 from hardware.safety.limiter import Limiter
 from hardware.safety.limits import Limits
@@ -26,7 +28,7 @@ class SafetyReport:
 
 
 class SafetyFilter:
-    """Finite, then fresh, then `stages` (workspace, self-collision, ...), then the limiter.
+    """Finite, then fresh, then `stages`, then the limiter, inside a fence where the spec asks for one.
 
     Vectorised: `reset` says the shape (..., n_joints), and every row is an arm of its own. What
     comes out keeps position, velocity, acceleration and jerk limits in its finite differences,
@@ -34,8 +36,11 @@ class SafetyFilter:
     """
 
     def __init__(self, spec: RobotSpec, stages: Sequence[Stage] = ()) -> None:
+        """`HardwareError` where the spec has a workspace or margin, and its robot no URDF."""
         self.limiter = Limiter(Limits.of(spec), spec.control_dt)
-        self.stages: list[Stage] = [FiniteStage(), StalenessStage(), *stages, self.limiter]
+        clearance = clearance_of(spec)
+        last: Stage = Fence(self.limiter, clearance) if clearance else self.limiter
+        self.stages: list[Stage] = [FiniteStage(), StalenessStage(), *stages, last]
         self.counters: dict[str, int] = {}
         self.reset(spec.joint_array("rest"))
 

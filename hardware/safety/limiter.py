@@ -10,6 +10,8 @@ comes to rest on the goal, in the frame that moves with the (smoothed) reference
 time-optimal approach, without overshoot.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,6 +75,38 @@ class Limiter:
         self._plan = plan_stop(self._v, self._a, self._limits.acceleration, self._limits.jerk)
         self._played = np.zeros_like(self._p)  # 0: the plan of the present state is not made yet
         self._rest = np.full_like(self._p, np.nan)  # where that plan ends, where known
+
+    def memory(self) -> dict[str, Any]:
+        """All that the next tick depends on, to be given to `restore` as often as one likes."""
+        return {**vars(self), "_rest": self._rest.copy(), "_played": self._played.copy()}
+
+    def restore(self, memory: dict[str, Any]) -> None:
+        """As it was when `memory` was asked for."""
+        vars(self).update(memory, _rest=memory["_rest"].copy(), _played=memory["_played"].copy())
+
+    def stop_path(self) -> Vector:
+        """Where it would pass (K, ..., n_joints) if it braked from now on, the present position first."""
+        fresh = plan_stop(self._v, self._a, self._limits.acceleration, self._limits.jerk, thorough=True)
+        plan = fresh.merge(self._played == 0.0, self._plan)
+        ticks = int(np.max(plan.n1 + plan.n2 + plan.n3 - self._played, initial=0.0))
+        played = self._played + np.arange(max(ticks, 0))[:, None]  # (K, m)
+        velocity = self._v + np.cumsum(plan.acceleration(played), axis=0)
+        velocity = np.where(plan.ended(played + 1.0), 0.0, velocity)
+        path = np.concatenate((self._p[None], self._p + np.cumsum(velocity, axis=0)))
+        return path.reshape(-1, *self._shape)
+
+    def stop_bound(self) -> Vector:
+        """How far (..., n_joints) each joint can still travel until it stands, at most.
+
+        The acceleration it has lasts |a| / J more and adds a^2 / 2J to the speed; a stop from speed v then
+        takes no longer than v / A + A / J (the mean of sqrt(v / J) and its like), here and in whole ticks.
+        """
+        limits = self._limits
+        fading = np.abs(self._a) / limits.jerk + 1.0
+        speed = np.abs(self._v) + fading * np.abs(self._a)
+        ticks = fading + speed / limits.acceleration + limits.acceleration / limits.jerk + 4.0
+        bound: Vector = (speed * ticks).reshape(self._shape)
+        return bound
 
     def __call__(self, action: Vector, observation: Observation, dt: float) -> tuple[Vector, StageReport]:
         if abs(dt - self._dt) > 1e-9:

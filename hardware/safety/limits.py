@@ -1,6 +1,6 @@
 """The limits of motion of every joint, as arrays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +32,15 @@ class Limits:
         """The limits a robot's spec gives."""
         names = ("lower", "upper", "velocity", "acceleration", "jerk")
         return cls(*(spec.joint_array(name) for name in names))
+
+    def scaled(self, velocity: float, acceleration: float, jerk: float) -> "Limits":
+        """A share of each rate."""
+        return replace(
+            self,
+            velocity=velocity * self.velocity,
+            acceleration=acceleration * self.acceleration,
+            jerk=jerk * self.jerk,
+        )
 
     def in_ticks(self, shape: tuple[int, ...], dt: float) -> "TickLimits":
         """The same for arrays of `shape`, flat, with rates per tick of `dt` seconds."""

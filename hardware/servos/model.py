@@ -82,12 +82,22 @@ class ServoModel:
     spare: int
     decode: Callable[[Sequence[bytes]], Feedback]
     torque_limit: tuple[str, int]  # register, and its value for all the torque there is
-    rated: Mapping[str, float]  # stall_torque (N m), speed (rad/s) at the rated voltage
+    supervised: tuple[
+        int, int
+    ]  # address, length of a block with torque_enable and, where it is, hardware_error
+    faults: Mapping[int, str]  # error bit -> what is wrong
+    protects: int  # error bits after which it does not follow until they are cleared
+    clears_by: Literal["torque", "reboot"]  # how those bits go away
+    rated: Mapping[str, float]  # stall_torque (N m), stall_current (A), speed (rad/s) at the rated voltage
 
     def register(self, name: str) -> Register:
         if name not in self.registers:
             raise BusError(unknown(f"register of {self.name}", name, self.registers))
         return self.registers[name]
+
+    def fault_words(self, bits: int) -> str:
+        """Its error bits in words."""
+        return " ".join(word for bit, word in self.faults.items() if bits & bit)
 
     @property
     def radians_per_tick(self) -> float:

@@ -101,5 +101,9 @@ STS3215 = ServoModel(
     spare=2,  # 71 and 72 can be read
     decode=decode,
     torque_limit=("torque_limit", 1000),
-    rated={"stall_torque": 1.6, "speed": 4.7},
+    supervised=(40, 10),
+    faults={1: "voltage", 2: "angle sensor", 4: "overheated", 8: "over-current", 32: "overload"},
+    protects=4 | 8 | 32,
+    clears_by="torque",
+    rated={"stall_torque": 1.6, "stall_current": 2.4, "speed": 4.7},
 )

@@ -51,6 +51,7 @@ REGISTERS = {
 BAUD_CODES = {9_600: 0, 57_600: 1, 115_200: 2, 1_000_000: 3, 2_000_000: 4, 3_000_000: 5, 4_000_000: 6}
 VELOCITY = 0.229 * 2 * np.pi / 60  # rad/s a unit
 FULL_PWM = 885.0
+STALL_CURRENT_A = 1.47  # XL330 at 5 V; an XL430 measures its load instead
 BLOCK = np.dtype(
     [
         ("pwm", "<i2"),
@@ -94,7 +95,11 @@ def _model(name: str, number: int, measures_current: bool, stall_torque: float, 
         spare=1,  # 147, Backup Ready
         decode=partial(decode, measures_current),
         torque_limit=("goal_pwm", 885),
-        rated={"stall_torque": stall_torque, "speed": speed},
+        supervised=(64, 7),
+        faults={1: "voltage", 4: "overheated", 8: "motor encoder", 16: "electrical shock", 32: "overload"},
+        protects=4 | 16 | 32,  # the delivered value of its register "shutdown"
+        clears_by="reboot",
+        rated={"stall_torque": stall_torque, "stall_current": STALL_CURRENT_A, "speed": speed},
     )
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hardware.arms.calibration import Calibration, calibration_path, load_calibration, middle_calibration
 from hardware.arms.eeprom import write_eeprom
-from hardware.arms.make import make_bus, port_table
+from hardware.arms.make import port_table
+from hardware.arms.make_bus import make_bus
 from hardware.arms.servo_group import ServoGroup
 from hardware.buses.errors import BusError
 from hardware.doctor.adapter import check_adapter

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from hardware.arms.make import make_bus, port_table
+from hardware.arms.make import port_table
+from hardware.arms.make_bus import make_bus
 from hardware.arms.servo_group import ServoGroup
 from hardware.spec import RobotSpec, load_spec
 

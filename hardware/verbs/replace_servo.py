@@ -6,7 +6,8 @@ from pathlib import Path
 
 from hardware.arms.calibration import calibration_path, load_calibration, save_calibration
 from hardware.arms.eeprom import write_eeprom
-from hardware.arms.make import make_bus, port_table
+from hardware.arms.make import port_table
+from hardware.arms.make_bus import make_bus
 from hardware.servos.model import ServoModel
 from hardware.servos.table import SERVOS
 from hardware.spec import BusSpec, ServoSpec

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hardware.arms.eeprom import write_eeprom
-from hardware.arms.make import CODECS
+from hardware.arms.make_bus import CODECS
 from hardware.buses.bus import Bus
 from hardware.buses.port import SerialPort
 from hardware.errors import HardwareError, unknown

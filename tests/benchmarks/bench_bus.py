@@ -31,7 +31,8 @@ import scservo_sdk
 from figures import write_figures
 
 from hardware.arms.calibration import middle_calibration
-from hardware.arms.make import make_bus, make_serial_arm
+from hardware.arms.make import make_serial_arm
+from hardware.arms.make_bus import make_bus
 from hardware.control.clock import MonotonicClock
 from hardware.control.loop import ControlLoop, TickReport
 from hardware.safety.filter import SafetyFilter

@@ -48,7 +48,7 @@ def test_an_arm_that_is_blocked_while_it_parks_keeps_its_torque_and_says_where()
     rig.tick(800)
     assert rig.loop.mode is Mode.STOPPED
     assert rig.robot.torque
-    assert rig.loop.fault.startswith("park: shoulder_lift is at ")
+    assert rig.loop.fault.startswith("park blocked: shoulder_lift is at ")
     assert "elbow" not in rig.loop.fault
     assert rig.sent[-1, 1] == pytest.approx(before), "it is not pressed on"
     assert_within_limits(rig.sent, LIMITS, SPEC.control_dt)
@@ -147,7 +147,7 @@ def test_a_dead_bus_stops_the_arm_and_is_tried_again() -> None:
     rig.tick(10)
     assert rig.loop.mode is Mode.STOPPED
     assert rig.loop.counters.robot_errors == 20, "ten readings and ten sendings"
-    assert rig.loop.fault == "robot: servo 3: no answer"
+    assert rig.loop.fault == "robot error: servo 3: no answer"
     rig.robot.dead = False
     rig.tick(40)
     assert rig.loop.mode is Mode.STOPPED, "latched"
@@ -163,7 +163,7 @@ def test_a_port_that_fails_at_the_end_of_parking_stops_the_arm_which_may_park_ag
     rig.loop.park()
     rig.tick(800)
     assert rig.loop.mode is Mode.STOPPED
-    assert rig.loop.fault == "robot: device disconnected"
+    assert rig.loop.fault == "robot error: device disconnected"
     rig.robot.unplugged = False
     rig.loop.park()
     rig.tick(10)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fake_robot import without_fence
 from support.motion import assert_within_limits
 
 from hardware.robot import Observation
@@ -13,7 +14,7 @@ from hardware.safety.stages import StageReport
 from hardware.safety.staleness import MAX_AGE_PERIODS
 from hardware.spec import load_spec
 
-SPEC = load_spec("so101")
+SPEC = without_fence(load_spec("so101"))
 DT = SPEC.control_dt
 LIMITS = Limits.of(SPEC)
 REST = SPEC.joint_array("rest")

@@ -29,10 +29,10 @@ NODES = (
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """The workspace and the launch files as git has them, symbolic link and all; builds stay in here."""
+    """The workspace and what it links to as git has them, symbolic links and all; builds stay in here."""
     folder = tmp_path_factory.mktemp("checkout")
     ignored = shutil.ignore_patterns("build", "install", "log", "*.egg-info", "__pycache__")
-    for name in ("ros2_ws", "launch"):
+    for name in ("ros2_ws", "launch", "hardware/robots"):
         shutil.copytree(REPOSITORY / name, folder / name, symlinks=True, ignore=ignored)
     return folder
 

@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from limber_nodes import conversions, qos
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_msgs.msg import String
 from support.ros_process import Listener, NodeProcess, listener, node_process
@@ -133,6 +136,36 @@ def test_services_and_a_person_move_the_arm_through_its_modes(graph: Listener) -
     epochs = [m["epoch"] for m in modes()]
     assert epochs == sorted(epochs)
     graph.node.destroy_publisher(commands)
+
+
+def test_limits_are_tuned_while_it_runs(graph: Listener) -> None:
+    """A tenth of the velocity: a person who asks for more is followed at 0.35 rad/s; 0 is out of range."""
+
+    def set_share(value: float) -> bool:
+        double = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value)
+        request = SetParameters.Request(parameters=[ParameterMessage(name="velocity_share", value=double)])
+        answer = graph.call(SetParameters, "robot_node/set_parameters", request)
+        return bool(answer.results[0].successful)
+
+    graph.trigger("arm")
+    assert not set_share(0.0)
+    assert set_share(0.1)
+    before = len(graph.heard["executed_action"])
+    goal = positions(graph.heard["joint_states"][-1])
+    goal[0] += 0.3
+    publisher = graph.node.create_publisher(JointState, "teleop/joint_command", qos.COMMAND)
+
+    def there() -> bool:
+        publisher.publish(JointState(name=list(NAMES), position=goal.tolist()))
+        return bool(abs(positions(graph.heard["executed_action"][-1])[0] - goal[0]) < 0.01)
+
+    graph.wait(there, "the arm at the commanded pose")
+    sent = graph.heard["executed_action"][before:]
+    rates = np.diff(np.array([positions(m) for m in sent]), axis=0) / np.diff(stamps(sent))[:, None] * 1e9
+    assert 0.3 < np.abs(rates).max() < 0.36
+    assert set_share(1.0)
+    graph.node.destroy_publisher(publisher)
+    graph.trigger("stop")
 
 
 def test_a_chunk_is_played_from_its_step_on_and_bad_ones_are_counted(graph: Listener) -> None:

@@ -61,7 +61,8 @@ def test_a_person_moves_the_armed_arm(graph: Listener) -> None:
 
 
 def test_it_ends_parked_and_leaves_no_process(robot: NodeProcess, graph: Listener) -> None:
-    emulators = [pid for pid in robot.children() if b"emulate" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    verb = b"\0emulate\0"
+    emulators = [pid for pid in robot.children() if verb in Path(f"/proc/{pid}/cmdline").read_bytes()]
     assert len(emulators) == 1
     code, output = robot.end(signal.SIGTERM)
     assert code == 0, output

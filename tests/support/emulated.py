@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from hardware.arms.calibration import Calibration, middle_calibration
-from hardware.arms.make import CODECS, make_serial_arm
+from hardware.arms.make import make_serial_arm
+from hardware.arms.make_bus import CODECS
 from hardware.arms.serial_arm import SerialArm
 from hardware.buses.bus import Bus
 from hardware.buses.port import SerialPort
@@ -27,7 +28,8 @@ def dynamixel_spec() -> RobotSpec:
     servos = tuple(
         ServoSpec(j, m, i + 1) for i, (j, m) in enumerate(zip(spec.joint_names, models, strict=True))
     )
-    return replace(spec, name="koch", buses=(BusSpec("arm", 1_000_000, servos),))
+    buses = (BusSpec("arm", 1_000_000, servos),)
+    return replace(spec, name="koch", buses=buses, workspace=None, self_collision_margin=None)
 
 
 @contextmanager

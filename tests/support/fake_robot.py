@@ -107,3 +107,7 @@ class FakeRobot:
 
 def without_cameras(spec: RobotSpec) -> RobotSpec:
     return replace(spec, cameras=())
+
+
+def without_fence(spec: RobotSpec) -> RobotSpec:
+    return replace(spec, workspace=None, self_collision_margin=None)

@@ -1,14 +1,14 @@
 """A fake arm under its control loop, ticked by hand."""
 
 import numpy as np
-from support.fake_robot import FakeRobot, without_cameras
+from support.fake_robot import FakeRobot, without_cameras, without_fence
 
 from hardware.control.loop import ControlLoop, Mode, TickReport
 from hardware.safety.filter import SafetyFilter
 from hardware.safety.limits import Limits
 from hardware.spec import load_spec
 
-SPEC = without_cameras(load_spec("so101"))
+SPEC = without_fence(without_cameras(load_spec("so101")))
 NAMES = SPEC.joint_names
 LIMITS = Limits.of(SPEC)
 PERIOD_NS = 10_000_000

@@ -11,9 +11,8 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{package}"]),
         (f"share/{package}", ["package.xml"]),
-        (f"share/{package}/urdf", sorted(glob(f"{package}/urdf/*.urdf"))),
+        (f"share/{package}/urdf", sorted(glob("urdf/*.urdf"))),
     ],
-    package_data={package: ["urdf/*.urdf"]},
     zip_safe=True,
     maintainer="limber maintainers",
     maintainer_email="maintainers@limber.invalid",

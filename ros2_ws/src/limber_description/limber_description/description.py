@@ -16,7 +16,7 @@ class DescriptionError(LimberError):
 
 def described_robots() -> list[str]:
     """The robots whose URDF is shipped."""
-    folder = files("limber_description") / "urdf"
+    folder = files("hardware") / "robots"
     return sorted(f.name.removesuffix(".urdf") for f in folder.iterdir() if f.name.endswith(".urdf"))
 
 
@@ -27,7 +27,7 @@ def robot_description(spec: RobotSpec) -> str:
     """
     if spec.name not in described_robots():
         raise DescriptionError(unknown("robot description", spec.name, described_robots()))
-    text = (files("limber_description") / "urdf" / f"{spec.name}.urdf").read_text()
+    text = (files("hardware") / "robots" / f"{spec.name}.urdf").read_text()
     robot = ElementTree.fromstring(text)
     moving = {j.get("name"): j for j in robot.iter("joint") if j.get("type") in ("revolute", "prismatic")}
     if set(moving) != set(spec.joint_names):

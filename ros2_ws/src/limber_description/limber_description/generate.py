@@ -2,7 +2,7 @@
 
 Every body of the MJCF becomes a link `<body>_link` with the very same frame; the tool becomes
 `gripper_frame_link` and a camera on the arm its optical frame (z forward, REP-103). Put it into
-`urdf/` again whenever the model changes; a test compares the two.
+`hardware/robots/` again whenever the model changes; a test compares the two.
 """
 
 import os

@@ -1,7 +1,7 @@
 """ROS parameters declared from a frozen dataclass: descriptors, ranges, choices, a set callback."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import Any, Generic, TypeVar
 
@@ -64,6 +64,8 @@ _KINDS = {
 class Parameters(Generic[T]):
     """The parameters of one node, declared when made; `values` is the frozen dataclass as of now.
 
+    `on_change` is called with them whenever one was set.
+
     Text tuples travel as one comma-separated string, so that a launch argument can give them.
     Raises `ParameterError` for a start value of the wrong type, out of range or not a choice.
     """
@@ -72,6 +74,7 @@ class Parameters(Generic[T]):
         self._fields: dict[str, Field[Any]] = {f.name: f for f in fields(settings)}  # type: ignore[arg-type]
         given = {name: self._declare(node, f) for name, f in self._fields.items()}
         self.values: T = settings(**given)
+        self.on_change: Callable[[T], None] = lambda _values: None
         node.add_on_set_parameters_callback(self._on_set)
 
     def _declare(self, node: Node, f: "Field[Any]") -> Any:
@@ -94,6 +97,7 @@ class Parameters(Generic[T]):
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self.values = replace(self.values, **new)  # type: ignore[type-var]
+        self.on_change(self.values)
         return SetParametersResult(successful=True)
 
 

@@ -61,6 +61,9 @@ class RobotDiagnostics:
             "chunks_dropped": scheduler.dropped,
             "delay_steps": " ".join(map(str, scheduler.delays[-20:])),
         }
+        conditions = loop.conditions
+        values["wrong"] = "; ".join(map(conditions.describe, dict(conditions.active)))
+        values |= {f"failsafe.{name}": count for name, count in dict(conditions.counts).items()}
         values |= {f"refused.{reason}": count for reason, count in dict(loop.counters.refused).items()}
         if isinstance(loop.robot, Health):
             values |= _flat(loop.robot.health())

@@ -1,6 +1,7 @@
-"""What other nodes may ask of the robot: topics into the control loop's inbox, and four services."""
+"""What other nodes may ask of the robot: topics into the control loop's inbox, and the verbs as services."""
 
 import threading
+import time
 from collections.abc import Callable
 
 from rclpy.node import Node
@@ -9,16 +10,19 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from hardware.control.commands import RefusedError
-from hardware.control.loop import ControlLoop
+from hardware.control.loop import ControlLoop, Mode
 from limber_nodes import conversions, qos
 from limber_nodes.teleop_gate import TeleopGate
 
+VERBS = ("arm", "stop", "park", "release", "torque_off", "recover")  # of the control loop
 ANSWER_S = 5.0  # a tick at most, beside what holds simulated time back; a longer silence: it does not run
 
 
 class RobotInputs:
-    """Subscriptions `action_chunk`, `action_correction`, `teleop/joint_command`; services
-    `arm`, `stop`, `park`, `release`. What cannot be read as a message is refused and counted."""
+    """Subscriptions `action_chunk`, `action_correction`, `teleop/joint_command`; services `VERBS`.
+
+    What cannot be read as a message is refused and counted.
+    """
 
     def __init__(self, node: Node, loop: ControlLoop, gate: TeleopGate, expected_delay: int) -> None:
         """`expected_delay`: steps that a chunk may take before it counts as late."""
@@ -31,9 +35,8 @@ class RobotInputs:
             node.create_subscription(JointTrajectory, "action_correction", self._on_correction, qos.EVENTS),
             node.create_subscription(JointState, "teleop/joint_command", self._on_teleop, qos.COMMAND),
         ]
-        verbs = {"arm": loop.arm, "stop": loop.stop, "park": loop.park, "release": loop.release}
         self._services = [
-            node.create_service(Trigger, name, self._service(name, verb)) for name, verb in verbs.items()
+            node.create_service(Trigger, name, self._service(name, getattr(loop, name))) for name in VERBS
         ]
 
     def close(self) -> None:
@@ -70,11 +73,18 @@ class RobotInputs:
     def _service(self, name: str, verb: Callable[[], None]) -> Callable[..., Trigger.Response]:
         def answer(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
             self._gate.release()
+            loop = self._loop
             verb()
-            done: threading.Event = self._loop.call(lambda: None)  # in turn, so after the verb
+            done: threading.Event = loop.call(lambda: None)  # in turn, so after the verb
             response.success = done.wait(ANSWER_S)
-            mode = self._loop.mode.value
-            response.message = mode if response.success else f"{name}: the control loop does not run"
+            deadline = time.monotonic() + ANSWER_S
+            while loop.mode is Mode.ARMING and time.monotonic() < deadline:
+                time.sleep(0.01)
+            response.message = loop.mode.value
+            if not response.success:
+                response.message = f"{name}: the control loop does not run"
+            elif name == "arm" and loop.mode is not Mode.ARMED:
+                response.success, response.message = False, loop.fault
             return response
 
         return answer

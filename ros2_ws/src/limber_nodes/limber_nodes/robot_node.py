@@ -13,9 +13,12 @@ from std_msgs.msg import String
 from hardware.control.clock import MonotonicClock, PhysicsClock
 from hardware.control.loop import ControlLoop, Mode
 from hardware.control.priority import ask_for_realtime
+from hardware.control.torque_ramp import ARMING_S
 from hardware.control_socket import ControlSocketServer, default_path
 from hardware.robot import Simulated
+from hardware.safety.failsafes import Condition
 from hardware.safety.filter import SafetyFilter
+from hardware.safety.limits import Limits
 from limber_nodes import qos
 from limber_nodes.cameras import Cameras, make_cameras
 from limber_nodes.managed import ManagedNode
@@ -38,7 +41,8 @@ class RobotNode:
 
     def __init__(self, node: ManagedNode) -> None:
         self.node = node
-        self.settings = Parameters(node, RobotSettings).values
+        self.parameters = Parameters(node, RobotSettings)
+        self.settings = self.parameters.values
         self.spec = robot_spec(self.settings)
 
     def configure(self) -> None:
@@ -61,7 +65,10 @@ class RobotNode:
             SafetyFilter(self.spec),
             min_remaining=self.settings.min_remaining,
             plan_length=self.settings.plan_length,
+            arming_s=0.0 if self.simulated else ARMING_S,
         )
+        self._keep_shares(self.settings)
+        self.parameters.on_change = self._keep_shares
         self.gate = TeleopGate()
         self.publisher = RobotPublisher(self.node, self.loop, with_clock=self.simulated)
         self.inputs = RobotInputs(self.node, self.loop, self.gate, self.settings.expected_delay)
@@ -95,8 +102,8 @@ class RobotNode:
             self.loop.stop()
             self._wait_until(lambda: bool((abs(self.loop.safety.velocity) < 1e-3).all()), STOP_S)
             if not self.simulated and self.loop.mode is not Mode.DISARMED:
-                self.loop.park()
-                self.loop.call(lambda: None).wait(ANSWER_S)  # in turn, so after the verb
+                self.loop.exit()
+                self._wait_until(lambda: Condition.EXIT in self.loop.conditions.active, ANSWER_S)
                 self._wait_until(lambda: self.loop.mode is not Mode.PARKING, self.settings.park_timeout_s)
                 if self.loop.mode is not Mode.DISARMED:
                     self.node.get_logger().error(f"not parked: {self.loop.fault or 'the time is up'}")
@@ -116,6 +123,12 @@ class RobotNode:
             self.publisher.close()
             self.node.destroy_publisher(self.description)
         self.robot.disconnect()
+
+    def _keep_shares(self, settings: RobotSettings) -> None:
+        """Limits as the parameters want them, from the loop's next tick on."""
+        shares = settings.velocity_share, settings.acceleration_share, settings.jerk_share
+        limits = Limits.of(self.spec).scaled(*shares)
+        self.loop.call(lambda: self.loop.safety.set_limits(limits))
 
     def _describe(self) -> None:
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hardware.arms.calibration import calibration_path, load_calibration
 from hardware.arms.make import make_serial_arm, port_table
@@ -11,6 +12,8 @@ from hardware.robot import Robot
 from hardware.spec import DRIVERS as SPEC_DRIVERS
 from hardware.spec import RobotSpec, load_spec
 from limber_nodes.parameters import param
+
+SHARE: dict[str, Any] = {"low": 0.02, "high": 1.0, "read_only": False}
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class RobotSettings:
     )
     expected_delay: int = param(1, "steps that a chunk may take; one that takes more is counted late", low=0)
     min_remaining: int = param(1, "points that a late chunk must still have to be entered", low=1)
+    velocity_share: float = param(
+        1.0, "share of the spec's velocity limits to keep; may change at any time", **SHARE
+    )
+    acceleration_share: float = param(1.0, "the same of the acceleration limits", **SHARE)
+    jerk_share: float = param(1.0, "the same of the jerk limits", **SHARE)
     plan_length: int = param(16, "points of planned_action", low=1, high=1000)
 
 
