@@ -16,7 +16,6 @@ from hardware.buses.port import SerialPort
 PATIENCE_S = 0.002  # beyond the wire time, before an answer counts as missing in a control period
 CALM_S = 0.02  # the same where nothing presses
 PATIENCE_GROWS, PATIENCE_SHRINKS = 1.5, 0.99  # an exchange: where answers come late, they are waited for
-SCAN_S = 0.005  # for one id of a scan
 LIKELY_IDS = 16  # servos are given ids from 1 on
 REOPEN_S = 0.25  # between two attempts to open a port that went away
 PLAIN_AFTER_FAST = 100  # exchanges without fast sync read once one was not answered whole
@@ -84,16 +83,18 @@ class Bus:
         return None if reply is None or not reply.data else int.from_bytes(reply.data, "little")
 
     def scan(self, servos: Iterable[int]) -> Iterator[tuple[int, int]]:
-        """(id, model number) of those that answer at this baud rate; 5 ms for each that does not.
+        """(id, model number) of those that answer at this baud rate.
 
-        Where one answered, the silent ones with a likely id are asked again, patiently.
+        Each that does not takes 2 ms, and what request and answer would take on the wire: 5 ms at
+        57 600 baud, 28 ms at 9600. Where one answered, the silent ones with a likely id are asked
+        again, patiently.
         """
         silent, heard = [], False
+        length = self.codec.model_register[1]
         for servo in servos:
             with self._lock:
                 request = self.codec.read(servo, *self.codec.model_register)
-                length = self.codec.model_register[1]
-                found = self._ask(request, (servo,), length, time.monotonic() + SCAN_S)
+                found = self._ask(request, (servo,), length, float("inf"))
             if found:
                 heard = True
                 yield servo, int.from_bytes(found[servo].data, "little")

@@ -2,7 +2,7 @@
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -76,6 +76,18 @@ def test_a_servo_is_heard_only_at_its_baud_rate(protocol, tmp_path):
         assert bus.identify(1) is None
         bus.set_baud(1_000_000)
         assert bus.identify(1) is not None
+
+
+@pytest.mark.parametrize(
+    ("spec", "baud"), [(dynamixel_spec, 57_600), (dynamixel_spec, 9_600), (feetech_spec, 19_200)]
+)
+def test_a_scan_waits_for_slow_lines_and_servos_as_delivered(spec, baud, tmp_path):
+    """At 57 600 baud request and answer take 4.7 ms, and a servo waits 0.5 ms before it answers."""
+    slow = replace(spec(), buses=(replace(spec().buses[0], baud=baud),))
+    with emulated(slow, tmp_path) as robot, opened_bus(robot, baud=baud, patience_s=PATIENCE_S) as bus:
+        for servo in robot.servos:
+            servo.memory["return_delay"] = 250
+        assert {servo for servo, _ in bus.scan(range(1, 9))} == set(IDS)
 
 
 def test_registers_are_written_and_read_back(protocol, tmp_path):
