@@ -46,6 +46,7 @@ class RobotSpec:
     buses: tuple[BusSpec, ...] = ()
     workspace: tuple[tuple[float, float], ...] | None = None  # least and greatest x, y, z of the arm, m
     self_collision_margin: float | None = None  # m between links that are no neighbours
+    model: str = ""  # whose kinematics and simulation it has: a shipped robot's, by default its own
     driver: str = "sim"  # what stands behind it unless a launch argument says otherwise
 
     @cached_property
@@ -123,7 +124,17 @@ def spec_from_dict(data: dict[str, Any]) -> RobotSpec:
     workspace = data.get("workspace")
     if workspace is not None:
         workspace = tuple(tuple(axis) for axis in workspace)
-    return RobotSpec(**{**data, "workspace": workspace, "joints": joints, "cameras": cameras, "buses": buses})
+    model = data.get("model") or data["name"]
+    return RobotSpec(
+        **{
+            **data,
+            "model": model,
+            "workspace": workspace,
+            "joints": joints,
+            "cameras": cameras,
+            "buses": buses,
+        }
+    )
 
 
 def robot_names() -> list[str]:
@@ -168,4 +179,7 @@ def _load(text: str, file: str) -> Located:
         return root
     if base not in robot_names():
         raise root.error("extends", unknown("robot", base, robot_names()))
-    return root.over(_load(_shipped_text(base), f"{base}.yaml"))
+    extended = _load(_shipped_text(base), f"{base}.yaml")
+    if not extended.has("model"):
+        extended = root.given("model", extended.text("name")).over(extended)
+    return root.over(extended)

@@ -17,7 +17,7 @@ def parse_spec(root: Located) -> dict[str, Any]:
     """The fields of a `RobotSpec`; `SpecError` names file and line of what cannot be right."""
     root.only(
         *("extends", "name", "description", "driver", "control_hz", "action_hz"),
-        *("joints", "cameras", "buses", "workspace", "self_collision_margin"),
+        *("joints", "cameras", "buses", "model", "workspace", "self_collision_margin"),
     )
     driver = root.text("driver", "sim")
     if driver not in DRIVERS:
@@ -49,6 +49,7 @@ def parse_spec(root: Located) -> dict[str, Any]:
         "action_hz": action_hz,
         "description": root.text("description", ""),
         "buses": _buses(root, tuple(joint.name for joint in joints)),
+        "model": root.text("model", root.text("name")),
         "workspace": _workspace(root),
         "self_collision_margin": margin,
         "driver": driver,

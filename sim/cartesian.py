@@ -29,8 +29,8 @@ class CartesianJog:
 
     def __init__(self, spec: RobotSpec) -> None:
         """Raises `SimError` for a robot without a model."""
-        self._model = load_arm(spec.name).compile()
-        arm = ARMS[spec.name]
+        self._model = load_arm(spec.model).compile()
+        arm = ARMS[spec.model]
         self._qpos = np.array([self._model.joint(name).qposadr[0] for name in spec.joint_names])
         self._gripper = next(i for i, joint in enumerate(spec.joints) if joint.gripper)
         self._lower, self._upper = spec.joint_array("lower"), spec.joint_array("upper")

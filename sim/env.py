@@ -13,9 +13,9 @@ from hardware.control.loop import ControlLoop, TickReport
 from hardware.errors import unknown
 from hardware.safety.filter import SafetyFilter
 from hardware.spec import load_spec
+from sim.emulated_robot import make_robot
 from sim.errors import SimError
 from sim.experts import Expert, load_expert
-from sim.robot import SimRobot
 from sim.tasks import load_task
 
 OBSERVATIONS = ("pixels", "state")
@@ -49,7 +49,7 @@ class RobotEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # type: ign
         self.render_mode = render_mode
         self.task = load_task(task)
         self.spec_robot = load_spec(robot).with_cameras(cameras, width, height)
-        self.robot = SimRobot(self.spec_robot, self.task)
+        self.robot = make_robot(self.spec_robot, self.task)
         self.robot.connect()
         self.loop = ControlLoop(self.robot, PhysicsClock(self.robot), SafetyFilter(self.spec_robot))
         self.instruction = ""

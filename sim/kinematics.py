@@ -30,7 +30,7 @@ class ToolKinematics:
     """
 
     def __init__(self, spec: RobotSpec) -> None:
-        self._model = load_arm(spec.name).compile()
+        self._model = load_arm(spec.model).compile()
         joints = [self._model.joint(name) for name in spec.joint_names]
         self._qpos = np.array([joint.qposadr[0] for joint in joints])
         self._dof = np.array([joint.dofadr[0] for joint in joints])
@@ -42,7 +42,7 @@ class ToolKinematics:
         )
         self._limits = [mink.ConfigurationLimit(self._model)]
         self._data = mujoco.MjData(self._model)
-        arm = ARMS[spec.name]
+        arm = ARMS[spec.model]
         self._gripper = next(i for i, joint in enumerate(spec.joints) if joint.gripper)
         self._pan, self._roll = spec.joint_names.index(arm.pan), spec.joint_names.index(arm.roll)
         self._lower, self._upper = spec.joint_array("lower"), spec.joint_array("upper")

@@ -11,8 +11,9 @@ from hardware.robot import ObjectPose
 from hardware.spec import RobotSpec
 from sim.camera_server import CameraServer
 from sim.robot import SimRobot
+from sim.tasks.contract import Task
 
-Array = NDArray[np.floating[Any]]
+Array = NDArray[np.float64]
 
 
 class SimPlant:
@@ -21,14 +22,14 @@ class SimPlant:
     The servos' position control is the model's own; they set its goals and its torque limits.
     """
 
-    def __init__(self, spec: RobotSpec, task: str | None) -> None:
+    def __init__(self, spec: RobotSpec, task: Task | str | None) -> None:
         """Raises `LimberError` for an unknown task, or an arm that the simulation does not have."""
         self.robot = SimRobot(spec, task)
         self._epoch_ns = 0  # of the servos' time at the beginning of the physics
         self._cameras: CameraServer | None = None
         self.robot.connect()
         self.robot.torque_on()
-        self._task = task
+        self._task = task if task is None or isinstance(task, str) else task.name
         self._time_s = 0.0
         self._stall = spec.joint_array("effort")
 

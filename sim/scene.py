@@ -33,7 +33,7 @@ def physics_hz(spec: RobotSpec) -> int:
 
 def build_scene(spec: RobotSpec, task: Task | None) -> mujoco.MjModel:
     """The compiled world. Raises `SimError` when the arm lacks a joint or camera of the spec."""
-    scene = load_arm(spec.name)
+    scene = load_arm(spec.model)
     scene.option.timestep = 1.0 / physics_hz(spec)
     # implicitfast, elliptic cone and impratio 10: grasps do not slip (menagerie's choice too).
     scene.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST

@@ -173,6 +173,7 @@ class ControlLoop:
         place()
         self.safety.reset(self.robot.get_observation().state.astype(np.float64))
         self._grip.clear()
+        self.conditions.clear()
         self._modes.start_over()
 
     def run(self, should_end: threading.Event) -> None:

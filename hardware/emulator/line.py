@@ -2,6 +2,7 @@
 
 import heapq
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -58,6 +59,7 @@ class Line:
         self._queue: list[tuple[float, int, bytes]] = []
         self._queued = 0
         self._busy_until_s = 0.0
+        self.heard: deque[tuple[float, Frame]] | None = None  # requests and when they came, once wanted
 
     @property
     def next_s(self) -> float:
@@ -92,6 +94,8 @@ class Line:
         self._buffer = decoded.rest
         for frame in decoded.frames:
             self.frames += 1
+            if self.heard is not None:
+                self.heard.append((now, frame))
             self._advance()
             self._answer(frame, now)
 

@@ -1,5 +1,6 @@
 """A whole emulated robot: the lines of a spec, the plant behind them, and the faults that befall them."""
 
+import os
 import queue
 import select
 import threading
@@ -68,6 +69,7 @@ class EmulatedRobot:
         self._now_s = now_s
         self._opened_s = self._advanced_s = now_s()
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._called = -1  # an event that wakes the serving thread
         self._events: list[tuple[float, Callable[[], None]]] = []
         servos: dict[str, EmulatedServo] = {}
         mounted = np.random.default_rng(assembly) if assembly is not None else None
@@ -87,6 +89,7 @@ class EmulatedRobot:
 
     def open(self) -> None:
         """Power on and plug in."""
+        self._called = os.eventfd(0, os.EFD_NONBLOCK)
         self.power_on()
         for line in self.lines.values():
             line.port.open()
@@ -101,6 +104,9 @@ class EmulatedRobot:
             self.plant.close()
         for line in self.lines.values():
             line.port.close()
+        if self._called >= 0:
+            os.close(self._called)
+            self._called = -1
 
     def now_ns(self) -> int:
         """Its time: the machine's monotonic clock."""
@@ -116,8 +122,11 @@ class EmulatedRobot:
         open_lines = {line.port.fd: line for line in self.lines.values() if line.port.fd >= 0}
         due = min((line.next_s for line in self.lines.values()), default=float("inf"))
         wait = min(IDLE_S, max(0.0, due - time.monotonic()))
-        for fd in select.select(list(open_lines), [], [], wait)[0]:
-            open_lines[fd].receive()
+        for fd in select.select([self._called, *open_lines], [], [], wait)[0]:
+            if fd == self._called:
+                os.eventfd_read(fd)
+            else:
+                open_lines[fd].receive()
         for line in self.lines.values():
             line.deliver()
         now = time.monotonic()
@@ -126,6 +135,13 @@ class EmulatedRobot:
         while not self._calls.empty():
             self._calls.get()()
         self.advance()
+
+    def hear(self) -> None:
+        """All that clients have sent by now; in the serving thread."""
+        open_lines = {line.port.fd: line for line in self.lines.values() if line.port.fd >= 0}
+        while ready := select.select(list(open_lines), [], [], 0.0)[0]:
+            for fd in ready:
+                open_lines[fd].receive()
 
     def call(self, what: Callable[[], T]) -> T:
         """What `what` gives when the serving thread runs it between two requests; called by another."""
@@ -141,6 +157,7 @@ class EmulatedRobot:
             done.set()
 
         self._calls.put(run)
+        os.eventfd_write(self._called, 1)
         if not done.wait(CALL_S):
             raise HardwareError("the emulator does not serve")
         if errors:
@@ -150,14 +167,13 @@ class EmulatedRobot:
     def advance(self) -> None:
         """Let the plant go on to now, and the servos measure."""
         now = self._now_s()
-        seconds, self._advanced_s = now - self._advanced_s, now
-        if seconds <= 0.0:
-            return
-        drives = [servo.drive() for servo in self.servos]
-        goal = np.array([drive.goal for drive in drives])
-        limit = np.array([drive.limit if self.supply_v > 0.0 else 0.0 for drive in drives])
+        seconds, self._advanced_s = max(0.0, now - self._advanced_s), now
         plant = self.plant
-        plant.step(goal, limit, seconds)
+        if seconds:
+            drives = [servo.drive() for servo in self.servos]
+            goal = np.array([drive.goal for drive in drives])
+            limit = np.array([drive.limit if self.supply_v > 0.0 else 0.0 for drive in drives])
+            plant.step(goal, limit, seconds)
         for servo, q, v, load in zip(self.servos, plant.position, plant.velocity, plant.load, strict=True):
             servo.sense(Sensed(float(q), float(v), float(load), self.supply_v), seconds)
 

@@ -1,5 +1,6 @@
 """The emulated robot's control socket: resets its task, tells the truth, and lets faults happen."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -10,6 +11,8 @@ from hardware.emulator.faults import FaultEvent
 from hardware.emulator.robot import EmulatedRobot
 from hardware.errors import HardwareError, unknown
 from hardware.robot import ObjectPose, Simulated
+
+HEARD = 200_000  # requests that are kept: a quarter of an hour at 100 Hz
 
 
 class EmulatedWorld:
@@ -41,7 +44,11 @@ class EmulatedWorld:
 
 
 def serve(robot: EmulatedRobot, path: Path) -> ControlSocketServer:
-    """The control socket at `path`: reset, state, fault (begins now), rates (of faults), counts."""
+    """The control socket at `path`: reset, state, fault (begins now), rates (of faults), counts, pose.
+
+    heard: what clients asked of the servos since it was last asked (nothing the first time): a list of
+    [time.monotonic(), bus, servo id, instruction, payload in hex].
+    """
     world = EmulatedWorld(robot)
 
     def reset(seed: int) -> str:
@@ -60,8 +67,22 @@ def serve(robot: EmulatedRobot, path: Path) -> ControlSocketServer:
         robot.call(lambda: robot.faults.set_rates(**request))
         return {}
 
+    def pose(request: Mapping[str, Any]) -> dict[str, list[float]]:
+        plant = robot.plant
+        return robot.call(lambda: {"position": plant.position.tolist(), "velocity": plant.velocity.tolist()})
+
     def counts(request: Mapping[str, Any]) -> dict[str, int]:
         return dict(robot.faults.injected)
 
-    extra = {"fault": fault, "rates": rates, "counts": counts}
+    def heard(request: Mapping[str, Any]) -> list[list[Any]]:
+        def take() -> list[list[Any]]:
+            frames: list[list[Any]] = []
+            for name, line in robot.lines.items():
+                frames += [[s, name, f.servo, f.code, f.payload.hex()] for s, f in line.heard or ()]
+                line.heard = deque(maxlen=HEARD)
+            return frames
+
+        return robot.call(take)
+
+    extra = {"fault": fault, "rates": rates, "counts": counts, "heard": heard, "pose": pose}
     return ControlSocketServer(path, world, robot.call, reset, extra)

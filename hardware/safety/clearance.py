@@ -121,11 +121,11 @@ def clearance_of(spec: RobotSpec) -> Clearance | None:
     """What a spec asks for; None where it asks for nothing."""
     if spec.workspace is None and spec.self_collision_margin is None:
         return None
-    kinematics = load_kinematics(spec.name, spec.joint_names)
+    kinematics = load_kinematics(spec.model, spec.joint_names)
     if kinematics is None:
         raise HardwareError(
             f"robot {spec.name!r}: a workspace or a self-collision margin needs its URDF, "
-            f"hardware/robots/{spec.name}.urdf is not there"
+            f"hardware/robots/{spec.model}.urdf is not there"
         )
     workspace = None if spec.workspace is None else np.array(spec.workspace)
     return Clearance(kinematics, workspace, spec.self_collision_margin, spec.joint_array("rest"))

@@ -40,6 +40,10 @@ class Conditions:
         reasons = [c for c in begun if FAILSAFES[c].action is action and c not in EVERYDAY]
         return Decision(decide(self.active), action, self.describe(reasons[0]) if reasons else "")
 
+    def clear(self) -> None:
+        """What was wrong is over: the robot was put elsewhere, and in order."""
+        self.active, self._raised = {}, {}
+
     def describe(self, condition: Condition) -> str:
         """The condition and its detail, in words."""
         detail = self.active.get(condition, "")

@@ -103,7 +103,7 @@ class Latency(OnPort):
         """The arm, connected, and the cameras to look at; an emulated one is started with the simulation."""
         robot: Powered
         if spec.driver == "emulated" and not self.port:
-            robot = EmulatedArm(spec.with_cameras(self.camera or None), self.robot, f"sim:{spec.name}")
+            robot = EmulatedArm(spec.with_cameras(self.camera or None), self.robot, f"sim:{spec.model}")
         else:
             calibration = load_calibration(self.calibration or calibration_path(spec.name))
             robot = make_serial_arm(spec, port_table(spec, self.port), calibration)

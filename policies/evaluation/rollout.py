@@ -36,6 +36,13 @@ class RolloutConfig:
     """Steps d between the observation and the chunk's arrival. ROS always has at least 1."""
     num_inference_steps: int | None = None
     """Steps of the sampler; default the checkpoint's."""
+    robot: str = ""
+    """Name of a robot, or path of its spec, for environments that take one; empty: their own."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the environment is made with beside what the policy wants to see."""
+        return {"robot": self.robot} if self.robot else {}
 
 
 def check_horizons(chunk_size: int, config: RolloutConfig) -> None:
@@ -126,7 +133,7 @@ def evaluate(
             report(results[-1])
         return results
     # What cannot be made ends here in one line; in a worker it would break the pool.
-    make_environment(config.env, **policy_options(load_policy(checkpoint).spec)).close()
+    make_environment(config.env, **config.options, **policy_options(load_policy(checkpoint).spec)).close()
     by_seed: dict[int, EpisodeResult] = {}
     pool = ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), _start_worker, (checkpoint, config)
@@ -153,7 +160,7 @@ def _start_worker(checkpoint: str, config: RolloutConfig) -> None:
     torch.set_num_threads(1)
     policy = load_policy(checkpoint)
     check_horizons(policy.spec.chunk_size, config)
-    env = make_environment(config.env, **policy_options(policy.spec))
+    env = make_environment(config.env, **config.options, **policy_options(policy.spec))
     _WORKER.update(policy=policy, env=env, config=config)
 
 

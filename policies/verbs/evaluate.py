@@ -25,6 +25,8 @@ class Evaluate:
     """A checkpoint or a run folder."""
     env: str = "sim:PickPlace-v0"
     """A gymnasium name; its package is imported now."""
+    robot: str = ""
+    """A shipped robot's name, or a path to a spec's YAML file; empty: the environment's own."""
     episodes: int = 100
     """Episodes, one a seed; an interval of 10 points takes about as many."""
     first_seed: int = FINAL_TEST.start
@@ -57,7 +59,7 @@ class Evaluate:
                     raise PolicyError(f"expected a new report, {file} exists; nothing was overwritten")
         config = read_config(self.checkpoint)
         rollout = RolloutConfig(
-            self.env, self.execution_horizon, self.inference_delay, self.num_inference_steps
+            self.env, self.execution_horizon, self.inference_delay, self.num_inference_steps, self.robot
         )
         check_horizons(config.spec.chunk_size, rollout)
         seeds = range(self.first_seed, self.first_seed + self.episodes)

@@ -166,7 +166,7 @@ def test_links_that_are_kept_apart_are_no_neighbours():
 
 def test_a_workspace_without_a_model_is_refused():
     with pytest.raises(HardwareError, match=r"hardware/robots/other.urdf is not there"):
-        SafetyFilter(replace(SPEC, name="other"))
+        SafetyFilter(replace(SPEC, model="other"))
 
 
 def test_a_spec_keeps_its_workspace(tmp_path):

@@ -144,7 +144,7 @@ def test_limits_are_those_of_the_spec_in_use():
 
 def test_a_robot_without_a_urdf_is_refused():
     with pytest.raises(DescriptionError, match=r"unknown robot description 'so102' .*valid: so101"):
-        robot_description(replace(load_spec("so101"), name="so102"))
+        robot_description(replace(load_spec("so101"), model="so102"))
 
 
 def test_other_joints_than_the_urdfs_are_refused():

@@ -151,7 +151,7 @@ def test_a_wrong_name_is_one_line_and_exit_code_2_before_anything_starts(name, a
 def test_what_only_a_node_can_refuse_ends_everything_with_one_line_and_exit_code_2(tmp_path):
     spec = tmp_path / "portless.yaml"
     spec.write_text("extends: so101\nname: portless\ndriver: serial\n")
-    code, text = run(LAUNCH / "sim.launch.xml", f"robot:={spec}", **SOURCE_PATH)
+    code, text = run(LAUNCH / "robot.launch.xml", f"robot:={spec}", **SOURCE_PATH)
     assert code == 2, text
     errors = [line for line in text.splitlines() if re.match(r"\[\w+-\d\] error: ", line)]
     assert len(errors) == 1, text
@@ -174,7 +174,7 @@ def folder(tmp_path_factory):
     for path in (folder / "other" / "notes.txt", folder / "report" / "report.json"):
         path.parent.mkdir()
         path.write_text("")
-    (folder / "unseen.yaml").write_text("extends: so101\nname: unseen\n")
+    (folder / "unseen.yaml").write_text("extends: so101\nname: unseen\nmodel: unseen\n")
     Recorder(folder / "recordings", load_spec("so101")).close()
     return folder
 

@@ -111,7 +111,7 @@ def test_pip_installed_nodes_are_found_and_start(pip_prefix, tmp_path):
             find_executable("limber_nodes", node, environment) == pip_prefix / "lib" / "limber_nodes" / node
         )
     (site_packages,) = pip_prefix.glob("lib/python3*/site-packages")
-    launch_file = pip_prefix / "share" / "limber_bringup" / "launch" / "sim.launch.xml"
+    launch_file = pip_prefix / "share" / "limber_bringup" / "launch" / "robot.launch.xml"
     refuses_an_arm_without_a_port(
         launch_file,
         tmp_path,
@@ -140,7 +140,9 @@ def test_colcon_built_nodes_are_found_and_start(colcon_install, tmp_path):
             find_executable("limber_nodes", node, sourced).parent
             == colcon_install / "limber_nodes/lib/limber_nodes"
         )
-    launch_file = colcon_install / "limber_bringup" / "share" / "limber_bringup" / "launch" / "sim.launch.xml"
+    launch_file = (
+        colcon_install / "limber_bringup" / "share" / "limber_bringup" / "launch" / "robot.launch.xml"
+    )
     refuses_an_arm_without_a_port(
         launch_file,
         tmp_path,

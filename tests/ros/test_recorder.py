@@ -19,6 +19,7 @@ from support.graph import FakeArm, wait_for
 from support.ros_process import NodeProcess, listener, node_process
 from trajectory_msgs.msg import JointTrajectory
 
+from hardware.arms.calibration import middle_calibration
 from hardware.spec import load_spec
 from policies.data import cdr
 from policies.data.raw_log import EPISODE, RESULT
@@ -59,7 +60,7 @@ def end(process: NodeProcess) -> tuple[int, str]:
 
 
 def test_an_episode_holds_every_frame_and_its_labels(arm: FakeArm, start: Start, tmp_path: Path) -> None:
-    process = start(tmp_path / "raw", operator="ada", calibration_hash="c0ffee")
+    process = start(tmp_path / "raw", operator="ada", driver="emulated")
     begin_episode(arm)
     first = len(arm.frame_stamps)
     time.sleep(2.0)
@@ -82,7 +83,7 @@ def test_an_episode_holds_every_frame_and_its_labels(arm: FakeArm, start: Start,
     assert (info["task"], info["operator"], info["calibration_hash"]) == (
         "put the cube in the bin",
         "ada",
-        "c0ffee",
+        middle_calibration(load_spec("so101")).hash,
     )
     assert info["robot_hash"] == load_spec("so101").with_cameras(("front",)).hash
     assert (result["success"], result["missing_front"], result["dropped_messages"]) == ("true", "0", "0")
@@ -276,7 +277,7 @@ def test_bad_input_is_one_line_and_exit_code_2(start: Start, tmp_path: Path) -> 
     before = {p: p.read_bytes() for p in (tmp_path / "other").iterdir()}
     for expected, process in {
         "different: cameras": start(tmp_path / "other"),
-        "unknown robot 'so100'": start(tmp_path / "raw", robot="so100"),
+        "unknown robot 'so102'": start(tmp_path / "raw", robot="so102"),
         "unknown camera 'rear'": start(tmp_path / "raw", cameras="rear"),
         "max_episode_s": start(tmp_path / "raw", max_episode_s=-1.0),
     }.items():

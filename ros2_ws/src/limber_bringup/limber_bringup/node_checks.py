@@ -55,7 +55,7 @@ def _robot(settings: RobotSettings) -> None:
     if driver == "sim":
         from sim.models import load_arm
 
-        load_arm(spec.name)
+        load_arm(spec.model)
 
 
 def _teleop(settings: TeleopSettings) -> None:

@@ -25,9 +25,9 @@ def robot_description(spec: RobotSpec) -> str:
 
     Position limits in rad, velocity in rad/s and effort in N m are those of the spec.
     """
-    if spec.name not in described_robots():
-        raise DescriptionError(unknown("robot description", spec.name, described_robots()))
-    text = (files("hardware") / "robots" / f"{spec.name}.urdf").read_text()
+    if spec.model not in described_robots():
+        raise DescriptionError(unknown("robot description", spec.model, described_robots()))
+    text = (files("hardware") / "robots" / f"{spec.model}.urdf").read_text()
     robot = ElementTree.fromstring(text)
     moving = {j.get("name"): j for j in robot.iter("joint") if j.get("type") in ("revolute", "prismatic")}
     if set(moving) != set(spec.joint_names):

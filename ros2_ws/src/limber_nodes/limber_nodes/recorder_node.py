@@ -11,7 +11,7 @@ from limber_nodes.managed import ManagedNode
 from limber_nodes.parameters import Parameters, param
 from limber_nodes.recorder_services import RecorderServices
 from limber_nodes.recorder_topics import RecorderTopics
-from limber_nodes.robots import robot_spec
+from limber_nodes.robots import calibration_of, robot_spec
 from limber_nodes.spin import run_node
 from policies.data.recorder import Recorder
 
@@ -26,7 +26,10 @@ class RecorderSettings:
     width: int = param(0, "picture width in px; 0: as the spec says", low=0, high=4096)
     height: int = param(0, "picture height in px; 0: as the spec says", low=0, high=4096)
     operator: str = param("", "who demonstrates; kept in every episode")
-    calibration_hash: str = param("", "which calibration the arm runs with; kept in every episode")
+    driver: str = param("", "what stands behind the robot; empty: as its spec says")
+    calibration: str = param(
+        "", "the robot's calibration file, whose hash is kept in every episode; empty: its own"
+    )
     min_free_mb: float = param(500.0, "megabytes of disk that always stay free", low=0.0)
     max_episode_s: float = param(60.0, "an episode starts only with room for this many seconds", low=1.0)
 
@@ -43,11 +46,12 @@ class RecorderNode:
 
     def configure(self) -> None:
         s = self.settings
+        calibration = calibration_of(self.spec, s.driver, s.calibration)
         self.recorder = Recorder(
             Path(s.folder),
             self.spec,
             operator=s.operator,
-            calibration_hash=s.calibration_hash,
+            calibration_hash=calibration.hash if calibration else "",
             min_free_bytes=int(s.min_free_mb * 1e6),
             max_episode_s=s.max_episode_s,
             on_change=self._on_fault,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hardware.arms.calibration import calibration_path, load_calibration
+from hardware.arms.calibration import Calibration, calibration_path, load_calibration, middle_calibration
 from hardware.arms.make import make_serial_arm, port_table
 from hardware.emulator.arm import EmulatedArm
 from hardware.robot import Robot
@@ -64,14 +64,24 @@ def _simulated(spec: RobotSpec, settings: RobotSettings) -> Robot:
     return SimRobot(spec, task_name(settings))
 
 
+def calibration_of(spec: RobotSpec, driver: str, path: str) -> Calibration | None:
+    """What a robot's servos are read by; None where it has none. Raises `CalibrationError`."""
+    driver = driver or spec.driver
+    if driver == "serial":
+        return load_calibration(Path(path or calibration_path(spec.name)))
+    return middle_calibration(spec) if driver == "emulated" else None
+
+
 def _serial(spec: RobotSpec, settings: RobotSettings) -> Robot:
-    calibration = settings.calibration or calibration_path(spec.name)
-    return make_serial_arm(spec, port_table(spec, settings.port), load_calibration(Path(calibration)))
+    ports = port_table(spec, settings.port)
+    calibration = calibration_of(spec, "serial", settings.calibration)
+    assert calibration is not None
+    return make_serial_arm(spec, ports, calibration)
 
 
 def _emulated(spec: RobotSpec, settings: RobotSettings) -> Robot:
     task = task_name(settings)
-    plant = settings.plant or (f"sim:{spec.name}" if task else "")
+    plant = settings.plant or (f"sim:{spec.model}" if task else "")
     return EmulatedArm(spec, settings.robot, plant, task)
 
 
