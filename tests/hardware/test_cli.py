@@ -43,8 +43,8 @@ def test_ports_and_help_answer() -> None:
     ("arguments", "message"),
     [
         (
-            ("spec", "so100"),
-            f"error: unknown robot 'so100' (did you mean 'so101'?); valid: {', '.join(robot_names())}",
+            ("spec", "so110"),
+            f"error: unknown robot 'so110' (did you mean 'so101'?); valid: {', '.join(robot_names())}",
         ),
         (("prots",), f"error: unknown verb 'prots' (did you mean 'ports'?); valid: {VALID_VERBS}"),
         (("spec", "none.yaml"), "error: expected a robot spec file, 'none.yaml' does not exist"),

@@ -116,7 +116,7 @@ def test_a_spec_says_only_what_differs_from_the_one_it_extends(tmp_path: Path) -
 
 
 def test_unknown_names_are_answered_with_the_valid_ones() -> None:
-    with pytest.raises(SpecError, match=r"unknown robot 'so110' \(did you mean 'so101'\?\); valid: so101"):
+    with pytest.raises(SpecError, match=r"unknown robot 'so110' \(did you mean 'so101'\?\); valid: .*so101"):
         load_spec("so110")
     with pytest.raises(SpecError, match=r"unknown camera 'wirst' \(did you mean 'wrist'\?\)"):
         load_spec("so101").with_cameras(("wirst",))
