@@ -16,9 +16,11 @@ import yaml
 from numpy.typing import NDArray
 
 from hardware.errors import SpecError, unknown
+from hardware.spec_compose import arm_of, composed
 from hardware.spec_parse import ACTION_HZ, CONTROL_HZ, DRIVERS, parse_spec
 from hardware.spec_parts import BusSpec, CameraSpec, JointSpec, ServoSpec
-from hardware.spec_yaml import Located, load_located
+from hardware.spec_ros2_control import Ros2ControlSpec
+from hardware.spec_yaml import NAME, Located, load_located
 
 __all__ = [
     "DRIVERS",
@@ -26,6 +28,7 @@ __all__ = [
     "CameraSpec",
     "JointSpec",
     "RobotSpec",
+    "Ros2ControlSpec",
     "ServoSpec",
     "load_spec",
     "robot_names",
@@ -48,6 +51,8 @@ class RobotSpec:
     self_collision_margin: float | None = None  # m between links that are no neighbours
     model: str = ""  # whose kinematics and simulation it has: a shipped robot's, by default its own
     driver: str = "sim"  # what stands behind it unless a launch argument says otherwise
+    arms: tuple[str, ...] = ()  # of one that is composed: the prefixes of its joints
+    ros2_control: Ros2ControlSpec | None = None  # how it is reached by the driver of this name
 
     @cached_property
     def joint_names(self) -> tuple[str, ...]:
@@ -125,10 +130,15 @@ def spec_from_dict(data: dict[str, Any]) -> RobotSpec:
     if workspace is not None:
         workspace = tuple(tuple(axis) for axis in workspace)
     model = data.get("model") or data["name"]
+    topics = data.get("ros2_control")
+    if topics is not None:
+        topics = Ros2ControlSpec(**{**topics, "joints": tuple(topics["joints"])})
     return RobotSpec(
         **{
             **data,
             "model": model,
+            "arms": tuple(data.get("arms", ())),
+            "ros2_control": topics,
             "workspace": workspace,
             "joints": joints,
             "cameras": cameras,
@@ -143,16 +153,27 @@ def robot_names() -> list[str]:
 
 
 def load_spec(name_or_path: str) -> RobotSpec:
-    """Read the spec of a shipped robot (`so101`) or of a YAML file; `SpecError` names file and line."""
-    if name_or_path.endswith((".yaml", ".yml")):
-        path = Path(name_or_path)
-        if not path.is_file():
-            raise SpecError(f"expected a robot spec file, {name_or_path!r} does not exist")
-        try:
-            return RobotSpec(**parse_spec(_load(path.read_text(), str(path))))
-        except UnicodeDecodeError as error:
-            raise SpecError(f"{path}: expected text in UTF-8: {error}") from None
-    return RobotSpec(**parse_spec(_load(_shipped_text(name_or_path), f"{name_or_path}.yaml")))
+    """Read the spec of a shipped robot (`so101`) or of a YAML file; `SpecError` names file and line.
+
+    `so101_pair:left` is one arm of a robot that is composed of several.
+    """
+    name, colon, arm = name_or_path.rpartition(":")
+    if not colon or not NAME.fullmatch(arm):
+        name, arm = name_or_path, ""
+    root = composed(_root(name), _base)
+    return RobotSpec(**parse_spec(arm_of(root, name, arm, _base) if arm else root))
+
+
+def _root(name_or_path: str) -> Located:
+    if not name_or_path.endswith((".yaml", ".yml")):
+        return _load(_shipped_text(name_or_path), f"{name_or_path}.yaml")
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise SpecError(f"expected a robot spec file, {name_or_path!r} does not exist")
+    try:
+        return _load(path.read_text(), str(path))
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}: expected text in UTF-8: {error}") from None
 
 
 def _shipped_text(name: str) -> str:
@@ -174,12 +195,17 @@ def _load(text: str, file: str) -> Located:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise SpecError(f"{file}:{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
-    base = root.text("extends", "")
-    if not base:
+    if not root.has("extends"):
         return root
-    if base not in robot_names():
-        raise root.error("extends", unknown("robot", base, robot_names()))
-    extended = _load(_shipped_text(base), f"{base}.yaml")
+    extended = _base(root, "extends")
     if not extended.has("model"):
-        extended = root.given("model", extended.text("name")).over(extended)
+        extended = root.given(model=extended.text("name")).over(extended)
     return root.over(extended)
+
+
+def _base(root: Located, key: str) -> Located:
+    """The shipped spec that a key names."""
+    base = root.text(key)
+    if base not in robot_names():
+        raise root.error(key, unknown("robot", base, robot_names()))
+    return _load(_shipped_text(base), f"{base}.yaml")

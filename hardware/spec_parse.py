@@ -5,6 +5,7 @@ from typing import Any
 from hardware.errors import unknown
 from hardware.servos.table import SERVOS
 from hardware.spec_parts import GRIP_MARGIN, BusSpec, CameraSpec, JointSpec, ServoSpec
+from hardware.spec_ros2_control import parse_ros2_control
 from hardware.spec_yaml import Located
 
 CONTROL_HZ = 100  # default of the robot loop
@@ -18,6 +19,7 @@ def parse_spec(root: Located) -> dict[str, Any]:
     root.only(
         *("extends", "name", "description", "driver", "control_hz", "action_hz"),
         *("joints", "cameras", "buses", "model", "workspace", "self_collision_margin"),
+        *("compose", "ports", "ros2_control"),
     )
     driver = root.text("driver", "sim")
     if driver not in DRIVERS:
@@ -41,6 +43,7 @@ def parse_spec(root: Located) -> dict[str, Any]:
             raise item.error("name", f"camera {camera.name!r} is named twice")
         cameras.append(camera)
     margin = root.not_negative("self_collision_margin") if root.has("self_collision_margin") else None
+    names = tuple(joint.name for joint in joints)
     return {
         "name": root.text("name"),
         "joints": tuple(joints),
@@ -48,7 +51,9 @@ def parse_spec(root: Located) -> dict[str, Any]:
         "control_hz": control_hz,
         "action_hz": action_hz,
         "description": root.text("description", ""),
-        "buses": _buses(root, tuple(joint.name for joint in joints)),
+        "buses": _buses(root, names),
+        "arms": root.mapping("compose").keys if root.has("compose") else (),
+        "ros2_control": parse_ros2_control(root, names, driver),
         "model": root.text("model", root.text("name")),
         "workspace": _workspace(root),
         "self_collision_margin": margin,

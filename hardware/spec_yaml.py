@@ -29,9 +29,13 @@ class Located:
         lines = dict.fromkeys(base._values, self._line) | self._lines
         return Located(base._values | self._values, lines, self._line, self._file)
 
-    def given(self, key: str, value: Any) -> "Located":
-        """A mapping of this one key, as if it stood here."""
-        return Located({key: value}, {key: self._line}, self._line, self._file)
+    def given(self, **values: Any) -> "Located":
+        """A mapping of these, as if it stood here."""
+        return Located(values, dict.fromkeys(values, self._line), self._line, self._file)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self._values)
 
     def only(self, *valid: str) -> None:
         for key in self._values:

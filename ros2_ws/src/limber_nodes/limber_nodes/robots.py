@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from hardware.arms.calibration import Calibration, calibration_path, load_calibration, middle_calibration
+from hardware.arms.calibration import Calibration, middle_calibration
+from hardware.arms.composed_calibration import robot_calibration
 from hardware.arms.make import make_serial_arm, port_table
 from hardware.emulator.arm import EmulatedArm
 from hardware.robot import Robot
@@ -68,7 +68,7 @@ def calibration_of(spec: RobotSpec, driver: str, path: str) -> Calibration | Non
     """What a robot's servos are read by; None where it has none. Raises `CalibrationError`."""
     driver = driver or spec.driver
     if driver == "serial":
-        return load_calibration(Path(path or calibration_path(spec.name)))
+        return robot_calibration(spec, path)
     return middle_calibration(spec) if driver == "emulated" else None
 
 
