@@ -11,7 +11,7 @@ from hardware.spec_yaml import Located
 CONTROL_HZ = 100  # default of the robot loop
 ACTION_HZ = 20  # default rate of datasets, chunks and policies
 HIGHEST_ID = 0xFC  # of a servo, in both protocols
-DRIVERS = ("sim", "serial", "emulated")  # what may stand behind a spec
+DRIVERS = ("sim", "serial", "emulated", "ros2_control")  # what may stand behind a spec
 
 
 def parse_spec(root: Located) -> dict[str, Any]:

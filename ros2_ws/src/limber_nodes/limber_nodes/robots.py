@@ -12,6 +12,7 @@ from hardware.robot import Robot
 from hardware.spec import DRIVERS as SPEC_DRIVERS
 from hardware.spec import RobotSpec, load_spec
 from limber_nodes.parameters import param
+from limber_nodes.ros2_control_arm import Ros2ControlArm
 
 SHARE: dict[str, Any] = {"low": 0.02, "high": 1.0, "read_only": False}
 
@@ -85,10 +86,15 @@ def _emulated(spec: RobotSpec, settings: RobotSettings) -> Robot:
     return EmulatedArm(spec, settings.robot, plant, task)
 
 
+def _ros2_control(spec: RobotSpec, settings: RobotSettings) -> Robot:
+    return Ros2ControlArm(spec)
+
+
 DRIVERS: Mapping[str, Callable[[RobotSpec, RobotSettings], Robot]] = {
     "sim": _simulated,
     "serial": _serial,
     "emulated": _emulated,
+    "ros2_control": _ros2_control,
 }
 
 
