@@ -117,6 +117,16 @@ def test_joints_of_two_broadcasters_are_put_together(spec_file, context):
         robot.disconnect()
 
 
+def test_it_is_driven_without_a_node_around_it(spec_file):
+    """As by a program that knows nothing of ROS: nobody has called rclpy.init."""
+    with foreign_arm():
+        robot = Ros2ControlArm(load_spec(spec_file()))
+        for _ in range(2):
+            robot.connect()
+            assert np.isfinite(robot.get_observation().state).all()
+            robot.disconnect()
+
+
 def test_a_controller_that_goes_away_is_told(spec_file, context):
     with foreign_arm() as process:
         robot = Ros2ControlArm(load_spec(spec_file()), context)

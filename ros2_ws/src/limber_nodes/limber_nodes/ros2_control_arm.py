@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 
 import numpy as np
+import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
@@ -19,6 +20,7 @@ from hardware.spec import RobotSpec, Ros2ControlSpec
 from limber_nodes import qos
 from limber_nodes.on_demand import Unattended
 from limber_nodes.ros2_control_readings import Readings
+from limber_nodes.ros2_control_topics import topics_of, type_name
 from limber_nodes.ros2_control_writer import INTERFACES
 
 NODE = "ros2_control_arm"
@@ -35,7 +37,10 @@ class Ros2ControlArm:
     """
 
     def __init__(self, spec: RobotSpec, context: Context | None = None) -> None:
-        """context: of rclpy, initialised; None: the process's. `HardwareError`: the spec has no topics."""
+        """context: of rclpy, initialised; None: the process's, or one of its own where nobody has begun it.
+
+        `HardwareError` where the spec has no topics.
+        """
         if spec.ros2_control is None:
             raise HardwareError(
                 f"robot {spec.name!r}: driver ros2_control needs a section ros2_control in its spec: "
@@ -43,7 +48,8 @@ class Ros2ControlArm:
             )
         self._spec = spec.with_cameras(())  # cameras have processes of their own
         self._topics: Ros2ControlSpec = spec.ros2_control
-        self._context = context
+        self._given_context = context
+        self._own_context: Context | None = None
         self._lower, self._upper = spec.joint_array("lower"), spec.joint_array("upper")
         self._node: Node | None = None
 
@@ -59,13 +65,14 @@ class Ros2ControlArm:
         own_name = ["--ros-args", "-r", f"__node:={NODE}"]
         self._node = node = Node(
             NODE,
-            context=self._context,
+            context=self._open_context(),
             cli_args=own_name,
             enable_rosout=False,
             start_parameter_services=False,
         )
         try:
-            self._refuse_own_topic(node)
+            if self._own_context is None:
+                self._refuse_own_topic(node)
             self._readings = Readings(self._topics.joints)
             self._subscription = node.create_subscription(
                 JointState,
@@ -111,6 +118,9 @@ class Ros2ControlArm:
         node, self._node = self._node, None
         if node is not None:
             node.destroy_node()
+        context, self._own_context = self._own_context, None
+        if context is not None:
+            rclpy.shutdown(context=context)
 
     def health(self) -> Mapping[str, Mapping[str, float | str]]:
         """What is heard of each joint, and whether the controller listens."""
@@ -122,6 +132,13 @@ class Ros2ControlArm:
         return said | {"controller": {"topic": self._topics.command, "listeners": self._writer.listeners}}
 
     # -- inside -------------------------------------------------------------------------------------
+
+    def _open_context(self) -> Context | None:
+        """None: the process's own."""
+        if self._given_context is None and not rclpy.ok():
+            self._own_context = Context()
+            rclpy.init(context=self._own_context)
+        return self._given_context or self._own_context
 
     def _require_connection(self) -> None:
         if self._node is None:
@@ -159,7 +176,7 @@ class Ros2ControlArm:
         topic = node.resolve_topic_name(self._topics.joint_states)
         if not node.count_publishers(topic):
             raise HardwareError(
-                f"ros2_control: nobody publishes {topic}; joint states are on: {_of_type(node, JointState)}"
+                f"ros2_control: nobody publishes {topic}; joint states are on: {topics_of(node, JointState)}"
             )
         there = ", ".join(sorted(self._readings.heard)) or "none"
         name = self._topics.joints[int(np.argmax(missing))]
@@ -171,19 +188,7 @@ class Ros2ControlArm:
             if time.monotonic() > until_s:
                 topic, kind = node.resolve_topic_name(self._topics.command), self._writer.kind
                 raise HardwareError(
-                    f"ros2_control: no controller takes {_type_name(kind)} on {topic}; is it loaded and "
-                    f"active? Such topics are: {_of_type(node, kind)}"
+                    f"ros2_control: no controller takes {type_name(kind)} on {topic}; is it loaded and "
+                    f"active? Such topics are: {topics_of(node, kind)}"
                 )
             time.sleep(0.02)
-
-
-def _type_name(kind: type) -> str:
-    package = kind.__module__.partition(".")[0]
-    return f"{package}/msg/{kind.__name__}"
-
-
-def _of_type(node: Node, kind: type) -> str:
-    """The topics of a type, other than this node's own."""
-    names = [name for name, kinds in node.get_topic_names_and_types() if _type_name(kind) in kinds]
-    own = {s.topic_name for s in node.subscriptions} | {p.topic_name for p in node.publishers}
-    return ", ".join(sorted(set(names) - own)) or "none"
