@@ -36,7 +36,7 @@ class EmulatedSimRobot:
             spec, Path(self._folder.name), self._plant, wire_time=False, now_s=lambda: self._time_ns / NS
         )
         ports = {bus.name: str(Path(self._folder.name) / bus.name) for bus in spec.buses}
-        self._arm = make_serial_arm(spec, ports, middle_calibration(spec))
+        self._arm = make_serial_arm(spec, ports, middle_calibration(spec), guarded=False)
         self._spec = spec
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None

@@ -107,6 +107,8 @@ def _main(lines: str) -> None:
         return
     lost = hold(groups)
     words = f"; not reached: {', '.join(lost)}" if lost else ""
+    if len(lost) == sum(len(group.ids) for group in groups):
+        sys.exit("guardian: the robot's process is gone, and so is its port: nothing could be held")
     print(
         f"guardian: the robot's process is gone; its joints hold where they are, torque on{words}",
         file=sys.stderr,

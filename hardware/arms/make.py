@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from hardware.arms.calibration import Calibration
+from hardware.arms.guardian import Guardian
 from hardware.arms.make_bus import make_bus
 from hardware.arms.serial_arm import SerialArm
 from hardware.arms.servo_group import ServoGroup
@@ -29,9 +30,14 @@ def port_table(spec: RobotSpec, text: str) -> dict[str, str]:
     return ports
 
 
-def make_serial_arm(spec: RobotSpec, ports: Mapping[str, str], calibration: Calibration) -> SerialArm:
-    """The arm on its ports, not connected yet; `HardwareError` where spec and calibration disagree."""
+def make_serial_arm(
+    spec: RobotSpec, ports: Mapping[str, str], calibration: Calibration, *, guarded: bool = True
+) -> SerialArm:
+    """The arm on its ports, not connected yet; `HardwareError` where spec and calibration disagree.
+
+    guarded: a second process holds the arm when this one dies; pointless where the arm dies with it.
+    """
     if not spec.buses:
         raise HardwareError(f"robot {spec.name!r} has no servo buses; its spec needs a section `buses`")
     groups = [ServoGroup(bus, make_bus(bus, ports[bus.name])) for bus in spec.buses]
-    return SerialArm(spec, groups, calibration)
+    return SerialArm(spec, groups, calibration, Guardian(groups) if guarded else None)

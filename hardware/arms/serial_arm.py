@@ -51,7 +51,13 @@ def _nothing_yet(n: int) -> _Readings:
 class SerialArm:
     """Implements `Robot`, `Torque`, `Motors` and `Health`. One thread drives it: the control loop's."""
 
-    def __init__(self, spec: RobotSpec, groups: Sequence[ServoGroup], calibration: Calibration) -> None:
+    def __init__(
+        self,
+        spec: RobotSpec,
+        groups: Sequence[ServoGroup],
+        calibration: Calibration,
+        guardian: Guardian | None = None,
+    ) -> None:
         """Raises `CalibrationError` where the calibration is not this spec's."""
         self._spec = spec.with_cameras(())  # cameras have processes of their own
         self.groups = list(groups)
@@ -67,10 +73,11 @@ class SerialArm:
         self._stall_current = np.array([model.rated["stall_current"] for model in self._models])
         self._protects = np.array([model.protects for model in self._models])
         self._supervision = Supervision(self.groups, self._places)
-        self._guardian = Guardian(self.groups)
+        self._guardian = guardian
         self._ratings: MotorRatings | None = None
         self._torque_on = False
         self._missed = np.zeros(spec.n_joints, dtype=np.bool_)  # did not answer last time
+        self._silent = np.zeros(spec.n_joints, dtype=np.int64)  # control periods without an answer
         self._reads = 0
         self._lower, self._upper = spec.joint_array("lower"), spec.joint_array("upper")
         self._seen = _nothing_yet(spec.n_joints)
@@ -96,7 +103,8 @@ class SerialArm:
         except HardwareError:
             self.disconnect()
             raise
-        self._guardian.start()
+        if self._guardian:
+            self._guardian.start()
         self._connected = True
 
     def get_observation(self) -> Observation:
@@ -133,7 +141,7 @@ class SerialArm:
         An arm that still has torque keeps its guardian, which holds it when this process ends.
         """
         self._connected = False
-        if not self._torque_on:
+        if self._guardian and not self._torque_on:
             self._guardian.dismiss()
         for group in self.groups:
             group.bus.close()
@@ -143,10 +151,11 @@ class SerialArm:
     def torque_on(self) -> None:
         """Hold the present position: it is made the goal, and read back, before torque goes on.
 
-        There is no torque without a guardian that would hold the arm if this process died.
+        Where there is a guardian, it must be ready to hold the arm if this process dies.
         """
         self._require_connection()
-        self._guardian.require()
+        if self._guardian:
+            self._guardian.require()
         self._read_all()
         for group, joints in zip(self.groups, self._places, strict=True):
             present = self._seen.ticks[joints]
@@ -220,20 +229,22 @@ class SerialArm:
     # -- Health -------------------------------------------------------------------------------
 
     def health(self) -> Mapping[str, Mapping[str, float | str]]:
-        """Per joint, what its servo last told, and its error bits in words."""
+        """Per joint, what its servo last told, and how often it told nothing; per bus, its counters."""
         seen, words = self._seen, self._error_words(self._error_bits())
         now = time.monotonic_ns()
-        return {
+        joints: dict[str, Mapping[str, float | str]] = {
             name: {
                 "temperature_c": float(seen.temperature[i]),
                 "voltage_v": float(seen.voltage[i]),
                 "load": float(seen.load[i]),
                 "current_a": float(seen.current[i]),
+                "silent": int(self._silent[i]),
                 "age_s": (now - int(seen.stamps_ns[i])) / NS,
                 "error": words[i],
             }
             for i, name in enumerate(self._spec.joint_names)
         }
+        return joints | {f"bus.{group.spec.name}": group.bus.health() for group in self.groups}
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -263,6 +274,7 @@ class SerialArm:
                 self._supervision.suspect(at[alert | self._missed[at]])
             self._missed[joints] = True
             self._missed[joints[list(found)]] = False
+            self._silent[joints] += self._missed[joints]
 
     def _read_all(self) -> None:
         """A new reading of every joint, without hurry; `BusError` names one that gives none."""

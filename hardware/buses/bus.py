@@ -15,7 +15,9 @@ from hardware.buses.port import SerialPort
 
 PATIENCE_S = 0.002  # beyond the wire time, before an answer counts as missing in a control period
 CALM_S = 0.02  # the same where nothing presses
-PATIENCE_GROWS, PATIENCE_SHRINKS = 1.5, 0.99  # an exchange: where answers come late, they are waited for
+PATIENCE, MARGIN_S = 1.25, 0.0005  # times the usual delay, and more: an adapter's jitter
+SLOWER = 1.5  # times the patience: what an answer that came too late is taken to have needed
+STRIDE_S = 0.0001  # least step of the usual delay's estimate
 LIKELY_IDS = 16  # servos are given ids from 1 on
 REOPEN_S = 0.25  # between two attempts to open a port that went away
 PLAIN_AFTER_FAST = 100  # exchanges without fast sync read once one was not answered whole
@@ -39,7 +41,8 @@ class Bus:
         self.port = port
         self.codec = codec
         self.return_delay_s = return_delay_s
-        self.patience_s = self._patience_s = patience_s
+        self._least_patience_s = patience_s
+        self._delay_s = 0.0  # beyond the wire time, that answers usually take
         self.counters = BusCounters()
         self.trouble = ""
         self._exchange = Exchange(port, codec, self.counters)
@@ -56,6 +59,11 @@ class Bus:
     def close(self) -> None:
         with self._lock:
             self.port.close()
+
+    def health(self) -> dict[str, float | str]:
+        """Its counters, and what is wrong with the port."""
+        counters = {**vars(self.counters), "errors": sum(self.counters.errors.values())}
+        return {**counters, "trouble": self.trouble}
 
     def set_baud(self, rate: int) -> None:
         """Talk at another rate, in bit/s; what was asked at the old one is forgotten."""
@@ -204,19 +212,31 @@ class Bus:
         size = len(servos) * self.codec.reply_size(length) if size is None else size
         on_wire = self.port.wire_s(size + 8 + len(request.payload)) + self.return_delay_s * len(servos)
         now, late = time.monotonic(), self.counters.late
-        deadline = now + on_wire + (CALM_S if until_s is None else self._patience_s)
+        deadline = now + on_wire + (CALM_S if until_s is None else self.patience_s)
         if until_s is not None:
             deadline = min(deadline, max(until_s, now))
         try:
             self._open_again()
-            return self._exchange.ask(request, servos, length, size, deadline)
+            found = self._exchange.ask(request, servos, length, size, deadline)
         except PortError as error:
             self._lose(error)
             return {}
-        finally:
-            slow = self.counters.late > late  # what was given up came after all
-            self._patience_s *= PATIENCE_GROWS if slow else PATIENCE_SHRINKS
-            self._patience_s = min(max(self._patience_s, self.patience_s), CALM_S)
+        if self.counters.late > late:  # what was given up came after all
+            self._note_delay(SLOWER * self.patience_s)
+        elif len(found) == len(servos):
+            self._note_delay(time.monotonic() - now - on_wire)
+        return found
+
+    @property
+    def patience_s(self) -> float:
+        """Beyond the wire time, before an answer of a control period counts as missing."""
+        return min(max(PATIENCE * self._delay_s + MARGIN_S, self._least_patience_s), CALM_S)
+
+    def _note_delay(self, seconds: float) -> None:
+        """Follow the delay that all but one in ten answers keep, so that a few late ones change little."""
+        stride = 0.1 * self._delay_s + STRIDE_S
+        change = 0.9 if seconds > self._delay_s else -0.1
+        self._delay_s = max(0.0, self._delay_s + change * stride)
 
     def _length_for(self, servos: Sequence[int], length: int, spare: int) -> tuple[int, list[int]]:
         """The length to ask for at which most answers can be believed, and whose those are."""

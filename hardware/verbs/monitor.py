@@ -57,7 +57,8 @@ def _table(arm: SerialArm, seen: Observation, rate: float) -> Group:
     ]
     lines += [group.bus.trouble for group in arm.groups if group.bus.trouble]
     table = Table("joint", "rad", "load", "A", "deg C", "V", "age s", "errors")
-    for i, (name, part) in enumerate(arm.health().items()):
+    health = arm.health()
+    for i, (name, part) in enumerate((name, health[name]) for name in arm.spec.joint_names):
         age = float(part["age_s"])
         numbers = [f"{part[key]:.2f}" for key in ("load", "current_a")]
         numbers += [f"{part['temperature_c']:.0f}", f"{part['voltage_v']:.1f}", f"{age:.2f}"]

@@ -13,7 +13,7 @@ from hardware.safety.conditions import Conditions
 from hardware.safety.failsafes import FAILSAFES, MEANINGS, Action, Condition, decide, legend, table
 
 SPECS = {"feetech": feetech_spec, "dynamixel": dynamixel_spec}
-ELBOW, GRIPPER = 2, 5
+ELBOW, WRIST_ROLL, GRIPPER = 2, 4, 5
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_observer_raised(live):
 
 
 def test_beyond_limits(live):
-    goal = moving(live, by=10.0)
+    goal = moving(live, WRIST_ROLL, by=10.0)
     live.wait_until_began(Condition.BEYOND_LIMITS)
     at_goal(live, goal)
 
@@ -201,12 +201,13 @@ def test_joint_stalled(either):
 
 
 def test_park_blocked(live):
-    live.arm_it()
-    live.robot.call(lambda: live.robot.plant.block(1))
+    """A joint that does not pull; one that pulls and is blocked is a stall, which is sooner."""
+    at_goal(live, moving(live, 0, by=0.6))
+    live.goal = None
+    live.robot.call(lambda: live.robot.servos[0].memory.__setitem__("torque_limit", 0))
     live.loop.park()
     live.wait_for_mode(Mode.STOPPED)
-    counts = live.loop.conditions.counts
-    assert counts.keys() & {"park blocked", "joint stalled"}
+    assert live.loop.fault.startswith("park blocked: shoulder_pan is at ")
     assert all(live.torque())
 
 

@@ -64,7 +64,8 @@ def test_is_a_robot_with_torque_and_health(rig):
     assert isinstance(arm, Torque)
     assert isinstance(arm, Health)
     arm.get_observation()
-    health = arm.health()
+    health = dict(arm.health())
+    assert health.pop("bus.arm")["exchanges"] > 0
     assert tuple(health) == arm.spec.joint_names
     assert all(20 < part["temperature_c"] < 40 and 7 < part["voltage_v"] < 8 for part in health.values())
     assert all(part["error"] == "" for part in health.values())

@@ -68,10 +68,13 @@ def opened_bus(robot: EmulatedRobot, name: str = "arm", baud: int = 1_000_000, *
 
 
 @contextmanager
-def opened_arm(robot: EmulatedRobot, calibration: Calibration | None = None) -> Iterator[SerialArm]:
+def opened_arm(
+    robot: EmulatedRobot, calibration: Calibration | None = None, guarded: bool = True
+) -> Iterator[SerialArm]:
     """The arm on its lines, not connected yet."""
     ports = {name: str(line.port.link) for name, line in robot.lines.items()}
-    arm = make_serial_arm(robot.spec, ports, calibration or middle_calibration(robot.spec))
+    calibration = calibration or middle_calibration(robot.spec)
+    arm = make_serial_arm(robot.spec, ports, calibration, guarded=guarded)
     try:
         yield arm
     finally:

@@ -95,7 +95,7 @@ def live_loop(
     spec: RobotSpec, folder: Path, make_filter: Callable[[RobotSpec], SafetyFilter] = SafetyFilter
 ) -> Iterator[LiveLoop]:
     """An emulated arm in the middle of its range, disarmed, its loop running."""
-    with emulated(spec, folder) as robot, opened_arm(robot) as arm:
+    with emulated(spec, folder) as robot, opened_arm(robot, guarded=False) as arm:
         middle = 0.5 * (spec.joint_array("lower") + spec.joint_array("upper"))
         robot.call(lambda: robot.plant.place(middle))
         arm.connect()
