@@ -1,5 +1,6 @@
 """robot_node around two arms on two emulated serial lines: led as one robot, and stopped together."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 from limber_nodes import qos
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
+from support.emulated import emulated
 from support.ros_process import Listener, NodeProcess, listener, node_process
 
+from hardware.arms.calibration import calibration_path, middle_calibration, save_calibration
 from hardware.control_socket import SimulationClient
 from hardware.spec import load_spec
 
@@ -99,3 +102,40 @@ def test_it_ends_with_its_emulator(robot: NodeProcess) -> None:
     code, output = robot.end(signal.SIGTERM)
     assert code == 0, output
     assert "Traceback" not in output
+
+
+def test_two_ports_two_calibrations_and_one_guardian(tmp_path: Path, monkeypatch) -> None:
+    """As with real arms: each calibrated alone; killed on their way, both are held where they are."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    for arm in SPEC.arms:
+        calibration = middle_calibration(load_spec(f"so101_pair:{arm}"))
+        save_calibration(calibration_path(calibration.robot), calibration)
+    ports = ",".join(f"{arm}={tmp_path / arm}" for arm in SPEC.arms)
+    with (
+        emulated(SPEC, tmp_path) as emulator,
+        node_process("robot_node", robot="so101_pair", port=ports, cameras="none") as robot,
+        listener() as graph,
+    ):
+        graph.listen(JointState, "joint_states")
+        graph.wait_for("joint_states", 5)
+        assert graph.trigger("arm") == "armed"
+        publisher = graph.node.create_publisher(JointState, "teleop/joint_command", qos.COMMAND)
+        goal = latest(graph)
+        goal[PANS] += 1.4, -1.4
+
+        def moving() -> bool:
+            publisher.publish(JointState(name=list(SPEC.joint_names), position=goal.tolist()))
+            return bool((np.abs(emulator.plant.velocity[PANS]) > 0.5).all())
+
+        graph.wait(moving, "both arms in motion")
+        os.kill(robot.pid, signal.SIGKILL)
+        graph.wait(lambda: (np.abs(emulator.plant.velocity) < 0.02).all(), "both arms at rest")
+        assert all(servo.memory["torque_enable"] for servo in emulator.servos)
+        assert (np.abs(emulator.plant.position - goal)[PANS] > 0.1).all()
+
+        def held() -> bool:
+            goals = np.array([servo.memory["goal_position"] for servo in emulator.servos])
+            shown = np.array([servo.memory["position"] for servo in emulator.servos])
+            return bool((np.abs(goals - shown) < 60).all())  # ticks; sagging under gravity is up to 45
+
+        graph.wait(held, "every goal where its joint is")
