@@ -9,6 +9,7 @@ from hardware.cameras.rate import WATCHED, check_rate
 from hardware.cameras.table import make_camera
 from hardware.robot import Image
 from hardware.spec import CameraSpec
+from lerobot_robot_limber.drive import fresh
 
 # As robot_node's camera processes have them
 FIRST_S = 10.0  # for the first picture
@@ -38,9 +39,9 @@ class CameraThread:
     def picture(self) -> Image:
         """(height, width, 3) uint8 RGB."""
         newest = self._newest
-        if newest is None or time.monotonic() - newest[1] > STALE_S:
+        if newest is None or not fresh(self._came_s, STALE_S):
             raise CameraError(self._trouble or f"camera {self._spec.name!r}: no picture for {STALE_S:g} s")
-        return newest[0].image
+        return (self._newest or newest)[0].image
 
     def close(self) -> None:
         """May be called twice."""
@@ -48,6 +49,9 @@ class CameraThread:
         if self._thread:
             self._thread.join()
         self._camera.close()
+
+    def _came_s(self) -> float | None:
+        return self._newest and self._newest[1]
 
     def _look(self) -> None:
         name = self._spec.name

@@ -5,6 +5,7 @@ that makes it late, `ros` keeps them apart.
 """
 
 import logging
+import math
 import sys
 import threading
 import time
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from limber_nodes.robots import RobotSettings, make_robot, robot_spec
 
-from hardware.control.clock import MonotonicClock, PhysicsClock
+from hardware.control.clock import NS, MonotonicClock, PhysicsClock
 from hardware.control.loop import ControlLoop, Mode, TickReport
 from hardware.control.priority import ask_for_realtime
 from hardware.control.torque_ramp import ARMING_S
@@ -25,7 +26,7 @@ from hardware.safety.failsafes import Condition
 from hardware.safety.filter import SafetyFilter
 from hardware.spec import CameraSpec
 from lerobot_robot_limber.camera_thread import CameraThread
-from lerobot_robot_limber.drive import STALE_S, Reading, Vector
+from lerobot_robot_limber.drive import STALE_S, Reading, Vector, fresh
 
 ANSWER_S = 5.0  # a tick at most; a longer silence: the loop does not run
 STOP_S = 1.0  # an arm at full speed has stopped well before
@@ -162,15 +163,20 @@ class DirectDrive:
         return self._loop
 
     def _newest(self) -> Seen:
-        loop, seen = self._running(), self._seen
+        self._running()
+        runs = fresh(lambda: math.inf if self._died else self._seen and self._seen.came_s)
+        seen = self._seen
         if self._died:
             raise HardwareError(self._died)
-        if seen is None or time.monotonic() - seen.came_s > STALE_S:
-            raise HardwareError(f"the control loop has not run for {STALE_S:g} s")
+        if seen is None or not runs:
+            raise HardwareError("the control loop does not run")
         observation = seen.report.observation
-        age_s = (observation.stamp_ns - observation.oldest_ns) / 1e9
-        if not np.isfinite(observation.state).all() or age_s > STALE_S:
-            raise HardwareError(f"joints were last read {age_s:.1f} s ago: {loop.fault}")
+        age_s = (observation.stamp_ns - observation.oldest_ns) / NS
+        if observation.joint_stamps_ns is not None and age_s > STALE_S:
+            name = self.spec.joint_names[int(np.argmin(observation.joint_stamps_ns))]
+            raise HardwareError(f"joint {name!r} was last read {age_s:.1f} s ago: its servo does not answer")
+        if not np.isfinite(observation.state).all():
+            raise HardwareError(f"joint positions are not finite: {observation.state}")
         return seen
 
     def _wait_until(self, condition: Callable[[], bool], timeout_s: float) -> None:

@@ -1,6 +1,7 @@
 """What is behind the robot that LeRobot sees: a control loop in this process, or a robot_node."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +13,19 @@ from hardware.spec import CameraSpec, RobotSpec
 
 Vector = NDArray[np.float64]  # (n_joints,) in the order of the spec, rad or m
 
-STALE_S = 0.5  # a reading that is older ends the session: as long as the loop waits for a silent servo
+STALE_S = 0.5  # a reading that is older is none: as long as the loop waits for a silent servo
+# A new one is waited for this long: while LeRobot encodes an episode, other threads may not have run.
+PATIENCE_S = 2.0
+
+
+def fresh(came_s: Callable[[], float | None], stale_s: float = STALE_S) -> bool:
+    """Whether what `came_s` (monotonic s; None: nothing yet) is younger than `stale_s`, soon at least."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (came := came_s()) is None or time.monotonic() - came > stale_s:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
 
 
 @dataclass(frozen=True)

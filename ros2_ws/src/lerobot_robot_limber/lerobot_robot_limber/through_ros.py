@@ -19,7 +19,7 @@ from hardware.control.loop import Mode
 from hardware.errors import HardwareError, LimberError
 from hardware.robot import Image
 from hardware.spec import CameraSpec, RobotSpec
-from lerobot_robot_limber.drive import STALE_S, Reading, Vector
+from lerobot_robot_limber.drive import Reading, Vector, fresh
 from lerobot_robot_limber.ros_session import RosSession
 
 COMMAND = "teleop/joint_command"
@@ -132,7 +132,7 @@ class RosDrive:
         if session.wait(lambda: node.count_publishers(COMMAND) > 0, ALONE_S):
             raise HardwareError(
                 f"somebody else commands the arm on {COMMAND} in {session.place}; end that teleop_node, or "
-                "give --robot.drive=false --teleop.device=topic to record what it does"
+                "give --robot.drive=false --teleop.operator=topic to record what it does"
             )
         self._command = node.create_publisher(JointState, COMMAND, qos.COMMAND)
         session.trigger("arm")
@@ -151,17 +151,14 @@ class RosDrive:
     def _newest(self, topic: str) -> Vector:
         if self._session is None:
             raise HardwareError("robot: not connected; call connect() first")
-        values, came_s = self._joints[topic]
-        age_s = time.monotonic() - came_s
-        if age_s > STALE_S:
-            raise HardwareError(f"robot_node in {self._session.place} has been silent for {age_s:.1f} s")
-        return values
+        if not fresh(lambda: self._joints[topic][1]):
+            raise HardwareError(f"robot_node in {self._session.place} is silent: no {topic}")
+        return self._joints[topic][0]
 
     def _picture(self, camera: CameraSpec) -> Image:
-        message, came_s = self._jpegs[camera.name]
-        age_s = time.monotonic() - came_s
-        if age_s > PICTURE_STALE_S:
-            raise HardwareError(f"camera {camera.name!r}: no picture for {age_s:.1f} s")
+        if not fresh(lambda: self._jpegs[camera.name][1], PICTURE_STALE_S):
+            raise HardwareError(f"camera {camera.name!r}: robot_node gives no pictures of it any more")
+        message, _ = self._jpegs[camera.name]
         decoded = self._decoded.get(camera.name)
         if decoded is None or decoded[0] is not message:
             decoded = self._decoded[camera.name] = message, conversions.compressed_array(message)

@@ -10,13 +10,13 @@ from lerobot.teleoperators.config import TeleoperatorConfig
 class LimberTeleoperatorConfig(TeleoperatorConfig):
     """A device of limber's, or what a teleop_node says on `teleop/joint_command`."""
 
-    # leader, keyboard, keyboard_tool, gamepad, spacemouse; topic: a teleop_node drives
-    device: str = "leader"
+    # What leads: leader, keyboard, keyboard_tool, gamepad, spacemouse; topic: a teleop_node drives
+    operator: str = "leader"
     # Spec of the robot that is led, as --robot.spec
     spec: str = "so101"
 
     # Path of the gamepad's or SpaceMouse's device; empty: the first one found
-    path: str = ""
+    device: str = ""
     # Leader arm: name of a shipped robot spec, or path to one
     leader: str = "so101_leader"
     # What stands behind the leader: serial or emulated; empty: as it says

@@ -20,8 +20,8 @@ from hardware.teleop.table import TELEOPERATORS, DeviceSettings
 from hardware.teleop.terminal import KeyReader
 from lerobot_teleoperator_limber.config_limber import LimberTeleoperatorConfig
 
-DEVICES = (*TELEOPERATORS, "topic")
-TYPED = ("keyboard", "keyboard_tool")  # devices whose keys are the terminal's
+OPERATORS = (*TELEOPERATORS, "topic")
+TYPED = ("keyboard", "keyboard_tool")  # operators whose keys are the terminal's
 PAUSE_S = 0.5  # without being asked, after which the person takes the arm anew
 
 
@@ -40,8 +40,8 @@ class LimberTeleoperator(LeRobotTeleoperator):
         super().__init__(config)
         self.config = config
         self.spec = load_spec(config.spec)
-        if config.device not in DEVICES:
-            raise HardwareError(unknown("device", config.device, DEVICES))
+        if config.operator not in OPERATORS:
+            raise HardwareError(unknown("operator", config.operator, OPERATORS))
         self._calibration = LimberCalibration(
             config.leader, config.leader_driver, config.leader_port, config.leader_calibration
         )
@@ -71,7 +71,7 @@ class LimberTeleoperator(LeRobotTeleoperator):
             raise HardwareError("teleoperator: connected already")
         if not self.is_calibrated and not calibrate:
             return
-        if self.config.device == "leader":
+        if self.config.operator == "leader":
             self._calibration.require(may_ask=calibrate)
         self._device = device = self._device or self._make()
         try:
@@ -85,18 +85,18 @@ class LimberTeleoperator(LeRobotTeleoperator):
     @property
     def is_calibrated(self) -> bool:
         """limber's calibration file of the leader arm is there; no other device needs one."""
-        return self.config.device != "leader" or self._calibration.is_there
+        return self.config.operator != "leader" or self._calibration.is_there
 
     def calibrate(self) -> None:
         """The leader arm anew, guided, in this terminal; it is not connected afterwards."""
-        if self.config.device != "leader":
-            raise HardwareError(f"device {self.config.device!r} needs no calibration")
+        if self.config.operator != "leader":
+            raise HardwareError(f"operator {self.config.operator!r} needs no calibration")
         self.disconnect()
         self._calibration.make()
 
     def configure(self) -> None:
         """Keys are read from now on, and the terminal is put back however the process ends."""
-        if self.config.device in TYPED:
+        if self.config.operator in TYPED:
             self._keys = KeyReader(self._on_key)
         print(self._require().help, flush=True)
         atexit.register(self.disconnect)
@@ -130,18 +130,18 @@ class LimberTeleoperator(LeRobotTeleoperator):
 
     def _make(self) -> Teleoperator:
         config = self.config
-        if config.device == "topic":
+        if config.operator == "topic":
             from lerobot_teleoperator_limber.topic import TopicTeleoperator  # only here: it needs ROS
 
             return TopicTeleoperator(self.spec, config.namespace)
         settings = DeviceSettings(
-            config.path,
+            config.device,
             config.leader,
             config.leader_driver,
             config.leader_port,
             config.leader_calibration,
         )
-        return TELEOPERATORS[config.device](self.spec, settings)
+        return TELEOPERATORS[config.operator](self.spec, settings)
 
     def _require(self) -> Teleoperator:
         if not self._connected or self._device is None:
