@@ -238,6 +238,19 @@ def test_a_busy_port_is_named(serial: dict[str, str]) -> None:
     assert not robot.is_connected
 
 
+def test_a_camera_that_is_not_there_is_named_before_torque(
+    servos: EmulatedRobot, serial: dict[str, str], tmp_path: Path
+) -> None:
+    spec = tmp_path / "arm.yaml"
+    camera = "{name: top, width: 96, height: 96, fps: 30, frame: top, latency_ms: 0, source: 'folder:none'}"
+    spec.write_text(f"extends: so101\ncameras:\n  - {camera}\n")
+    robot = LimberRobot(LimberRobotConfig(**serial | {"spec": str(spec), "only_cameras": ""}))
+    assert robot.observation_features["top"] == (96, 96, 3)
+    with pytest.raises(LimberError, match="camera 'top'"):
+        robot.connect()
+    assert torque(servos) == [0] * 6
+
+
 # -- calibration -------------------------------------------------------------------------------
 
 

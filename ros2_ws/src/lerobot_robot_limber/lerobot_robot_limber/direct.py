@@ -139,6 +139,7 @@ class DirectDrive:
         self._thread = threading.Thread(target=self._run, args=(loop,), name="control", daemon=True)
         self._thread.start()
         self._wait_until(lambda: self._seen is not None, ANSWER_S)
+        self.pictures()  # the first of a simulation takes as long as opening OpenGL does
         loop.arm()
         loop.call(lambda: None).wait(ANSWER_S)
         self._wait_until(lambda: loop.mode is not Mode.ARMING, ARMING_S + ANSWER_S)
