@@ -130,9 +130,7 @@ class SerialArm:
         if goal.shape != self._lower.shape or not np.isfinite(goal).all():
             raise HardwareError(f"action: expected {len(self._lower)} finite values, got {action!r}")
         ticks = self.scale.ticks(np.clip(goal, self._lower, self._upper))
-        for group, joints in zip(self.groups, self._places, strict=True):
-            if not group.write_goals(ticks[joints]):
-                raise BusError(group.bus.trouble)
+        self._require_all([g.write_goals(ticks[at]) for g, at in zip(self.groups, self._places, strict=True)])
         return self.scale.radians(ticks).astype(np.float32)
 
     def disconnect(self) -> None:
@@ -177,12 +175,15 @@ class SerialArm:
 
     def set_torque_limit(self, fraction: float) -> None:
         share = float(np.clip(fraction, 0.0, 1.0))
-        for group in self.groups:
-            group.write_torque_limit(share)
+        self._require_all([group.write_torque_limit(share) for group in self.groups])
 
     def _switch(self, on: int) -> None:
-        for group in self.groups:
-            if not group.write_all("torque_enable", on):
+        self._require_all([group.write_all("torque_enable", on) for group in self.groups])
+
+    def _require_all(self, written: list[bool]) -> None:
+        """A port that is gone is told once every other bus has been written to."""
+        for group, done in zip(self.groups, written, strict=True):
+            if not done:
                 raise BusError(group.bus.trouble)
 
     # -- Motors -------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware.control.clock import NS
-from hardware.control.interpolation import CommandRamp, PointInterpolator
+from hardware.control.interpolation import CommandRamp, CommandSmoother, PointInterpolator
 from hardware.control.scheduler import ChunkScheduler
 from hardware.spec import RobotSpec
 
@@ -62,11 +62,14 @@ class PolicySource:
 
 
 class PersonSource:
-    """Follows the last command while it is young."""
+    """Follows the last command while it is young; a device's every tick are smoothed."""
 
     def __init__(self, spec: RobotSpec) -> None:
         self._ramp = CommandRamp(spec.ticks_per_step)
+        self._smoother = CommandSmoother()
+        self._smooth = False
         self._goal = np.zeros(spec.n_joints)
+        self._last = np.zeros(spec.n_joints)  # the goal of the tick before
         self._arrival_ns: int | None = None
         self._is_new = False
 
@@ -83,6 +86,8 @@ class PersonSource:
     def take_over(self, position: Vector) -> None:
         """The person gets control of an arm that was last sent to `position` (n_joints,)."""
         self._ramp.restart(position)
+        self._smooth = False
+        self._last = position
         self._is_new = True
 
     @property
@@ -95,7 +100,12 @@ class PersonSource:
         if self._is_new:
             self._ramp.aim(self._goal, tick)
             self._is_new = False
-        return self._ramp.next()
+            if self._ramp.is_of_a_device and not self._smooth:
+                self._smooth = True
+                self._smoother.restart(self._last)
+        goal = self._ramp.next()
+        self._last = self._smoother.next(goal) if self._smooth else goal
+        return self._last
 
 
 class Correction:

@@ -20,7 +20,7 @@ def servo_plant(spec: RobotSpec) -> ServoPlant:
         ServoParameters(
             stall_torque=models[j.name].rated["stall_torque"],
             speed=models[j.name].rated["speed"],
-            gravity=GRAVITY.get(j.name, 0.0) * models[j.name].rated["stall_torque"] / 1.6,
+            gravity=_moment(j.name) * models[j.name].rated["stall_torque"] / 1.6,
             gravity_angle=j.rest,  # folded up it lies still, stretched out it weighs most
             lower=j.lower - END_STOP,
             upper=j.upper + END_STOP,
@@ -28,6 +28,11 @@ def servo_plant(spec: RobotSpec) -> ServoPlant:
         for j in spec.joints
     ]
     return ServoPlant(joints, spec.joint_array("rest"))
+
+
+def _moment(joint: str) -> float:
+    """Of a joint or, in a composed robot, of one arm's."""
+    return next((m for name, m in GRAVITY.items() if joint == name or joint.endswith(f"_{name}")), 0.0)
 
 
 def load_plant(name: str, spec: RobotSpec, task: str | None) -> Plant:

@@ -13,4 +13,4 @@ class Robots:
         for name in robot_names():
             spec = load_spec(name)
             cameras = ", ".join(spec.camera_names) or "none"
-            print(f"{name:16} {spec.n_joints} joints, cameras: {cameras}. {spec.description}")
+            print(f"{name:22} {spec.n_joints} joints, cameras: {cameras}. {spec.description}")

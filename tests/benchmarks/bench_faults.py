@@ -151,8 +151,9 @@ class Wire:
 def between(times: np.ndarray, beginnings: list[tuple[float, float]]) -> list[slice]:
     """The sequences that begin anew where an arm that lost its torque was armed: those seconds left out."""
     cuts = [(int(np.searchsorted(times, a)), int(np.searchsorted(times, b))) for a, b in sorted(beginnings)]
-    starts, ends = [0, *(b for _, b in cuts)], [*(a for a, _ in cuts), len(times)]
-    return [slice(a, b) for a, b in zip(starts, ends, strict=True)]
+    starts = np.maximum.accumulate([0, *(b for _, b in cuts)])
+    ends = [*(a for a, _ in cuts), len(times)]
+    return [slice(a, max(a, b)) for a, b in zip(starts, ends, strict=True)]
 
 
 def wire_violations(wire: Wire, beginnings: list[tuple[float, float]]) -> dict[str, int]:

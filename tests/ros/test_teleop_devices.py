@@ -206,7 +206,7 @@ def test_the_cameras_are_a_still_where_there_is_no_display(graph: Listener, tmp_
         ({"operator": "leader"}, "leader 'so101_leader': expected its serial port, got none"),
         ({"operator": "gamepad"}, "expected a gamepad at /dev/input/by-id/"),
         ({"operator": "spacemouse", "device": "/dev/none"}, "/dev/none: expected a device that can be read"),
-        ({"operator": "spacemouse", "robot": "so101_leader"}, "unknown simulated robot 'so101_leader'"),
+        ({"operator": "spacemouse", "robot": "so100"}, "unknown simulated robot 'so100'"),
         ({"operator": "expert", "session": "false"}, "session:=false needs a person to take over"),
         ({"operator": "joystick"}, "unknown operator 'joystick'"),
         ({"operator": "gamepad", "live_picture": "tv"}, "unknown live_picture 'tv'"),

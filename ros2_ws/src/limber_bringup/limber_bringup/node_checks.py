@@ -48,14 +48,19 @@ def check_node(node: str, given: Mapping[str, Any], complete: bool) -> None:
 def _robot(settings: RobotSettings) -> None:
     spec, task = robot_spec(settings), task_name(settings)
     driver = settings.driver or spec.driver
-    if task and driver != "serial":
+    plays_task = task is not None and driver in ("sim", "emulated")
+    if plays_task:
         from sim.tasks import load_task  # only here: a real arm needs no MuJoCo
 
-        load_task(task)
-    if driver == "sim":
+        load_task(str(task))
+    if driver == "sim" or plays_task:
         from sim.models import load_arm
 
-        load_arm(spec.model)
+        try:
+            load_arm(spec.model)
+        except LimberError as error:
+            hint = "" if driver == "sim" else "; give task:=none for the servos alone"
+            raise LimberError(f"{error}{hint}") from None
 
 
 def _teleop(settings: TeleopSettings) -> None:
