@@ -5,6 +5,8 @@ more, and each servo goes on to its last one: the guardian takes the port and ma
 present position its goal. The torque stays on; an arm without brakes would fall.
 """
 
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -83,6 +85,7 @@ def hold(groups: Sequence[ServoGroup]) -> list[str]:
         for g, group in enumerate(groups):
             with suppress(PortError, BusError):
                 if not group.bus.port.is_open:
+                    _wait_until_free(group.bus.port.path, until_s)
                     group.bus.open()
                 present = group.positions()
                 if group.hold(present):
@@ -90,6 +93,26 @@ def hold(groups: Sequence[ServoGroup]) -> list[str]:
         if left:
             time.sleep(AGAIN_S)
     return [groups[g].spec.servos[i].joint for g, i in sorted(left)]
+
+
+def _wait_until_free(path: str, until_s: float) -> None:
+    """The pipe of a process that dies may close before its ports; to explain who holds one takes long."""
+    while time.monotonic() < until_s:
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                return
+        else:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                pass
+            else:
+                return
+            finally:
+                os.close(fd)
+        time.sleep(0.001)
 
 
 def _main(lines: str) -> None:

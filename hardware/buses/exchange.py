@@ -22,7 +22,8 @@ class BusCounters:
     exchanges: int = 0
     retries: int = 0
     unanswered: int = 0
-    late: int = 0
+    late: int = 0  # came when nobody waited for them any more
+    unbelieved: int = 0  # may have been to an earlier request
     strays: int = 0
     echoes: int = 0
     noise_bytes: int = 0
@@ -125,7 +126,7 @@ class Exchange:
             if reply.servo not in state.servos or reply.servo in state.found:
                 self.counters.strays += 1
             elif reply.servo not in state.believed:
-                self.counters.late += 1
+                self.counters.unbelieved += 1
                 self.unanswered.came(reply.servo, state.length)
             else:
                 state.found[reply.servo] = reply

@@ -297,8 +297,7 @@ class ControlLoop:
         elif decision.begun is Action.TORQUE_OFF:
             self._try(lambda: self._begin_anew(self._modes.torque_off))
         self._grip.hold(stalled.grippers, state, self.safety.position)
-        holds = decision.lasting is Action.HOLD or decision.begun >= Action.PARK
-        return None if holds else base
+        return None if decision.holds else base
 
     def _try(self, what: Callable[[], object]) -> None:
         try:

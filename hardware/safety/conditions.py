@@ -11,11 +11,15 @@ EVERYDAY = frozenset(  # nothing to tell anybody
 
 @dataclass(frozen=True)
 class Decision:
-    """`lasting`: what to do while this lasts; `begun`: what to do once, with the reason in words."""
+    """`lasting`: what to do while this lasts; `begun`: what to do once, with the reason in words.
+
+    holds: the arm has no goal in this tick, whatever else is to be done.
+    """
 
     lasting: Action
     begun: Action
     reason: str
+    holds: bool
 
 
 class Conditions:
@@ -38,7 +42,9 @@ class Conditions:
             self.counts[condition.value] = self.counts.get(condition.value, 0) + 1
         action = decide(begun)
         reasons = [c for c in begun if FAILSAFES[c].action is action and c not in EVERYDAY]
-        return Decision(decide(self.active), action, self.describe(reasons[0]) if reasons else "")
+        reason = self.describe(reasons[0]) if reasons else ""
+        holds = action >= Action.PARK or any(FAILSAFES[c].action is Action.HOLD for c in self.active)
+        return Decision(decide(self.active), action, reason, holds)
 
     def clear(self) -> None:
         """What was wrong is over: the robot was put elsewhere, and in order."""

@@ -49,7 +49,7 @@ EVENTS = {"vanish": 2.0, "brownout": 0.3, "unplug": 1.0}  # one of each a minute
 WAVE = np.array([0.5, 0.15, 0.2, 0.2, 0.6, 0.3])
 SYNC_WRITE, GOAL = 0x83, 42
 TICK = 2 * np.pi / 4096
-COUNTERS = ("unanswered", "retries", "late", "strays", "noise_bytes", "lost_port")
+COUNTERS = ("unanswered", "retries", "late", "unbelieved", "strays", "noise_bytes", "lost_port")
 CONDITIONS = ("servo silent", "reading old", "torque lost", "robot error")
 
 
@@ -150,7 +150,11 @@ class Wire:
 
 def between(times: np.ndarray, beginnings: list[tuple[float, float]]) -> list[slice]:
     """The sequences that begin anew where an arm that lost its torque was armed: those seconds left out."""
-    cuts = [(int(np.searchsorted(times, a)), int(np.searchsorted(times, b))) for a, b in sorted(beginnings)]
+    early = 2.0 * SPEC.control_dt  # a tick's stamp is that of its beginning
+    cuts = [
+        (int(np.searchsorted(times, a - early)), int(np.searchsorted(times, b)))
+        for a, b in sorted(beginnings)
+    ]
     starts = np.maximum.accumulate([0, *(b for _, b in cuts)])
     ends = [*(a for a, _ in cuts), len(times)]
     return [slice(a, max(a, b)) for a, b in zip(starts, ends, strict=True)]
@@ -179,7 +183,8 @@ def sent_violations(graph: Listener, beginnings: list[tuple[float, float]]) -> d
     found = {"velocity": 0, "acceleration": 0, "jerk": 0}  # in the order of differences
     # A message that was not heard, or a tick that was late, is no step of one period.
     gaps = stamps[:-1][np.diff(stamps) > 1.5 * SPEC.control_dt]
-    cuts = [*beginnings, *((gap + 1e-6, gap + 2e-6) for gap in gaps)]
+    early = 2.0 * SPEC.control_dt
+    cuts = [*beginnings, *((gap + early + 1e-6, gap + 2e-6) for gap in gaps)]
     for part in between(stamps, cuts):
         for order, name in enumerate(found, start=1):
             rate = np.abs(np.diff(sent[part], n=order, axis=0)) / SPEC.control_dt**order
@@ -268,7 +273,7 @@ def uncounted(injected: dict[str, int], values: dict[str, str]) -> dict[str, int
     seen = {
         "drop": count("bus.arm.unanswered"),
         "corrupt": count("bus.arm.noise_bytes", "bus.arm.unanswered"),
-        "late": count("bus.arm.late", "bus.arm.unanswered"),
+        "late": count("bus.arm.late", "bus.arm.unbelieved", "bus.arm.unanswered"),
         "vanish": count("failsafe.servo silent"),
         "brownout": count("failsafe.torque lost"),
         "unplug": count("bus.arm.lost_port"),
