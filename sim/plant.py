@@ -1,7 +1,6 @@
 """SimPlant: the MuJoCo arm and its task behind emulated servos."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray

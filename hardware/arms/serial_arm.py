@@ -23,6 +23,7 @@ from hardware.servos.table import SERVOS
 from hardware.spec import RobotSpec
 
 READ_SHARE = 0.7  # of a control period until which missing answers are asked for again
+ATTEMPTS = 3  # to write what must be there
 CALM_S = 1.0  # to read every joint once where nothing presses
 RATINGS = {"max_temperature": 1.0, "min_voltage": 0.1, "max_voltage": 0.1}  # register -> its unit
 PLACE_ERROR = 0.05  # rad or m; a joint further off than this from where it was read is not held there
@@ -157,10 +158,13 @@ class SerialArm:
         self._read_all()
         for group, joints in zip(self.groups, self._places, strict=True):
             present = self._seen.ticks[joints]
-            group.write_goals(present)
-            goals = np.array(group.read_all("goal_position"))
-            off = np.abs(goals - present) * SERVOS[group.spec.servos[0].model].radians_per_tick
-            if (off > PLACE_ERROR).any():
+            for _ in range(ATTEMPTS):  # nobody answers to a sync write, and it may be lost
+                group.write_goals(present)
+                goals = np.array(group.read_all("goal_position"))
+                off = np.abs(goals - present) * SERVOS[group.spec.servos[0].model].radians_per_tick
+                if (off <= PLACE_ERROR).all():
+                    break
+            else:
                 worst = int(np.argmax(off))
                 raise BusError(
                     f"joint {group.spec.servos[worst].joint!r}: told to hold tick {present[worst]}, "

@@ -14,7 +14,7 @@ WAIT = ("--wait", str(PATIENCE_S))  # on a busy machine; a service that is there
 @pytest.fixture(scope="module")
 def robot() -> Iterator[NodeProcess]:
     with node_process("robot_node", "-r", "__ns:=/left", cameras="none") as process, listener() as graph:
-        graph.wait(lambda: "/left/release" in dict(graph.node.get_service_names_and_types()), "robot_node")
+        graph.wait(lambda: "/left/recover" in dict(graph.node.get_service_names_and_types()), "robot_node")
         yield process
 
 
@@ -47,7 +47,7 @@ def test_a_refusal_is_one_line_and_exit_code_2() -> None:
 def test_an_unknown_service_is_one_line_that_lists_those_there_are(robot: NodeProcess) -> None:
     code, out, err = call("amr", "--namespace", "left")
     assert (code, out) == (2, "")
-    valid = "/left/arm, /left/park, /left/release, /left/stop"
+    valid = "/left/arm, /left/park, /left/recover, /left/release, /left/stop, /left/torque_off"
     assert err == f"error: unknown service '/left/amr' (did you mean '/left/arm'?); valid: {valid}\n"
 
 

@@ -108,5 +108,5 @@ def test_an_arm_that_is_held_is_not_run_away_from(jog) -> None:
 
 
 def test_a_robot_without_a_model_is_named() -> None:
-    with pytest.raises(SimError, match="unknown simulated robot 'so101_leader'"):
-        CartesianJog(load_spec("so101_leader"))
+    with pytest.raises(SimError, match="unknown simulated robot 'so100'"):
+        CartesianJog(load_spec("so100"))

@@ -174,7 +174,7 @@ def test_unknown_names_are_refused_with_the_valid_ones():
     with pytest.raises(LimberError, match=r"unknown camera 'top'.*front, wrist"):
         SimRobot(SPEC, cameras=("top",))
     with pytest.raises(LimberError, match=r"unknown simulated robot 'so102'.*so101"):
-        SimRobot(replace(SPEC, name="so102"))
+        SimRobot(replace(SPEC, model="so102"))
     camera = replace(SPEC.cameras[0], name="top")
     with pytest.raises(LimberError, match=r"unknown camera of the model.*'top'"):
         SimRobot(replace(SPEC, cameras=(camera,)))

@@ -80,6 +80,8 @@ class RobotInputs:
             deadline = time.monotonic() + ANSWER_S
             while loop.mode is Mode.ARMING and time.monotonic() < deadline:
                 time.sleep(0.01)
+            if name == "arm" and loop.mode is not Mode.ARMED:
+                loop.call(lambda: None).wait(ANSWER_S)  # by then the tick has said what is wrong
             response.message = loop.mode.value
             if not response.success:
                 response.message = f"{name}: the control loop does not run"
