@@ -174,8 +174,8 @@ class SerialArm:
         self._supervision.powered[:] = self._torque_on = True
 
     def torque_off(self) -> None:
-        self._torque_on = False
         self._switch(0)
+        self._torque_on = False  # not before: an arm that may have torque keeps its guardian
 
     def set_torque_limit(self, fraction: float) -> None:
         share = float(np.clip(fraction, 0.0, 1.0))

@@ -76,9 +76,9 @@ class Modes:
     def torque_off(self) -> None:
         """At once; an arm without brakes falls."""
         if self.powered:
-            self.disarm()
             if isinstance(self._robot, Torque):
                 self._robot.torque_off()
+            self.disarm()
 
     def recover(self) -> None:
         """Clear what servos have latched; they hold where they are. `RefusedError` while it moves."""

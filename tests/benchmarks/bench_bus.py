@@ -17,8 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ sys.path[:0] = [str(TESTS)]
 import numpy as np
 import scservo_sdk
 from figures import write_figures
+from support.emulator_process import emulator_process
 
 from hardware.arms.calibration import middle_calibration
 from hardware.arms.make import make_serial_arm
@@ -45,20 +45,6 @@ GOAL = 42
 IDS = tuple(range(1, 7))
 BLOCKS = 6  # of each of the two, in turns
 SPEC = replace(load_spec("so101").with_cameras(()), control_hz=HZ)
-
-
-@contextmanager
-def emulator(folder: Path) -> Iterator[str]:
-    """The SO-101's servos on `folder`/arm, in another process."""
-    command = [sys.executable, "-m", "hardware", "emulate", "--robot", "so101", "--folder", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("bus arm")
-        yield str(folder / "arm")
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def run_loop(port: str, seconds: float) -> dict[str, float]:
@@ -181,7 +167,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="10 s instead of 60 s, and shorter turns")
     quick = parser.parse_args().quick
     seconds, turn = (10.0, 1.0) if quick else (60.0, 5.0)
-    with tempfile.TemporaryDirectory() as folder, emulator(Path(folder)) as port:
+    with tempfile.TemporaryDirectory() as folder, emulator_process(Path(folder)) as link:
+        port = str(link)
         bare = bare_loop(seconds)
         figures: dict[str, Any] = run_loop(port, seconds)
         bare_ms = bare()

@@ -13,13 +13,10 @@ goal that the loop sent, before rounding, for acceleration and jerk; rounding is
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +31,7 @@ from limber_nodes import qos
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
+from support.emulator_process import emulator_process
 from support.ros_process import Listener, listener, node_process
 
 from hardware.arms.calibration import TickScale, middle_calibration, save_calibration
@@ -64,19 +62,6 @@ def schedule(minutes: float, seed: int) -> list[dict[str, Any]]:
             servo = int(rng.integers(1, 7)) if kind == "vanish" else 0
             events.append({"kind": kind, "at_s": at, "seconds": seconds, "servo": servo})
     return sorted(events, key=lambda event: event["at_s"])
-
-
-@contextmanager
-def emulator(folder: Path) -> Iterator[SimulationClient]:
-    command = [sys.executable, "-m", "hardware", "emulate", "--robot", "so101", "--folder", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("bus arm")
-        yield SimulationClient(folder / "control")
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 class Person:
@@ -204,7 +189,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         save_calibration(folder / "so101.json", middle_calibration(SPEC))
-        with emulator(folder / "ports") as client, listener() as graph:
+        with emulator_process(folder / "ports"), listener() as graph:
+            client = SimulationClient(folder / "ports" / "control")
             graph.listen(JointState, "executed_action")
             graph.listen(String, "control_source", latched=True)
             with node_process(

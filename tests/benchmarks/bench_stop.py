@@ -13,13 +13,11 @@ outstretched arm: how far its tip drops within two seconds, by the URDF's kinema
 import argparse
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +32,7 @@ from figures import write_figures
 from limber_nodes import qos
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
+from support.emulator_process import emulator_process
 from support.live_loop import LiveLoop, live_loop
 from support.ros_process import Listener, listener, node_process
 
@@ -53,20 +52,6 @@ SYNC_WRITE, GOAL = 0x83, "2a"  # the register, 42, in hex
 STANDS = 0.05  # rad/s
 OUTSTRETCHED = np.array([0.6, 0.3, -0.2, 0.0, 0.0, 0.5])
 LIMIT_STOP_MS, LIMIT_KILL_MS = 20.0, 250.0
-
-
-@contextmanager
-def emulator(folder: Path) -> Iterator[SimulationClient]:
-    """The SO-101's servos, their control socket."""
-    command = [sys.executable, "-m", "hardware", "emulate", "--robot", "so101", "--folder", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("bus arm")
-        yield SimulationClient(folder / "control")
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 class Leader:
@@ -159,7 +144,8 @@ class Killed:
 
 def killed(folder: Path, parameters: dict[str, Any]) -> Killed:
     """robot_node is killed in full motion."""
-    with emulator(folder) as client, listener() as graph:
+    with emulator_process(folder), listener() as graph:
+        client = SimulationClient(folder / "control")
         graph.listen(JointState, "joint_states")
         graph.listen(JointState, "executed_action")
         with node_process("robot_node", port=folder / "arm", **parameters) as robot:
@@ -296,7 +282,8 @@ def main() -> None:
             "cameras": "none",
             "task": "none",
         }
-        with emulator(folder / "stops") as client, listener() as graph:
+        with emulator_process(folder / "stops"), listener() as graph:
+            client = SimulationClient(folder / "stops" / "control")
             for topic in ("joint_states", "executed_action"):
                 graph.listen(JointState, topic)
             with node_process("robot_node", port=folder / "stops" / "arm", **parameters):

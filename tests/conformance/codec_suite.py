@@ -7,7 +7,7 @@ class TestMyCodec(CodecConformance):
 The vendor's SDK is the oracle for requests and answers; the codec alone answers for noise and cuts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -42,9 +42,7 @@ class CodecConformance:
     refusal: ClassVar[tuple[int, str]]  # bytes of a payload that cannot be, and what is said
     sdk_stuffs = False  # whether the SDK fails on payloads that contain the header
 
-    def answer(self, servo: int, error: int, data: bytes) -> Frame:
-        """A servo's answer."""
-        raise NotImplementedError
+    answer: Callable[[int, int, bytes], Frame]  # (servo, error, data) -> a servo's answer
 
     def draw_payload(self, data: st.DataObject) -> bytes:
         return data.draw(
